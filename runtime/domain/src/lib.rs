@@ -1,0 +1,9 @@
+//! The words of the product: ids, offsets, states, configuration definitions. No I/O, no async.
+#![forbid(unsafe_code)]
+
+pub mod config;
+mod ids;
+pub mod plugin;
+pub mod state;
+
+pub use ids::{Bucket, ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
