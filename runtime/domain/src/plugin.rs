@@ -26,8 +26,14 @@ pub struct Reference {
 // === impl Kind ===
 
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Transformation, Self::Router, Self::Predicate, Self::Validator, Self::SchemaChecker, Self::AclChecker];
+    pub const ALL: [Self; 6] = [
+        Self::Transformation,
+        Self::Router,
+        Self::Predicate,
+        Self::Validator,
+        Self::SchemaChecker,
+        Self::AclChecker,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -52,8 +58,14 @@ impl fmt::Display for Kind {
 impl Reference {
     pub fn parse(text: &str) -> Self {
         match text.split_once('@') {
-            Some((name, version)) => Self { name: name.to_owned(), version: Some(version.to_owned()) },
-            None => Self { name: text.to_owned(), version: None },
+            Some((name, version)) => Self {
+                name: name.to_owned(),
+                version: Some(version.to_owned()),
+            },
+            None => Self {
+                name: text.to_owned(),
+                version: None,
+            },
         }
     }
 }

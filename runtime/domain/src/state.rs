@@ -1,1 +1,124 @@
-//! States.
+//! The states of connectors, tasks and partitions, as status shows them.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{Offset, TopicId, TopicName};
+
+/// Connect's states of a connector or a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Run {
+    Unassigned,
+    Running,
+    Failed,
+}
+
+/// What a source partition is doing. All but [`Mirroring`](Self::Mirroring) stop the partition, never its task's other partitions; an operator decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum PartitionState {
+    Mirroring,
+    /// Retention at the source outran the mirror: records `from` (included) to `to` (excluded) were deleted before they were read.
+    DataLoss {
+        from: Offset,
+        to: Offset,
+    },
+    /// The source topic was deleted and created again: another topic id under the same name.
+    TopicRecreated {
+        stored: TopicId,
+        found: TopicId,
+    },
+    /// The source's log no longer holds what was mirrored up to `position`: it ends, or its leader epochs diverge, at `end`.
+    SourceTruncated {
+        position: Offset,
+        end: Offset,
+    },
+    /// The target does not take the record batch that begins at the source's `offset`.
+    TargetRefuses {
+        offset: Offset,
+        error: String,
+        remedy: String,
+    },
+    /// Two source topics map to one target topic.
+    TopicCollision {
+        target: TopicName,
+        with: TopicName,
+    },
+    /// The target topic has fewer partitions than the source's.
+    PartitionsShrunk {
+        source: i32,
+        target: i32,
+    },
+    /// A batch read from the source is not what Kafka writes (CRC, lengths): nothing is copied from it.
+    SourceCorrupt {
+        offset: Offset,
+        error: String,
+    },
+    /// A plugin broke on, failed on or rejected the record at `offset`, and `errors.tolerance` is none.
+    PluginFailed {
+        offset: Offset,
+        error: String,
+    },
+}
+
+// === impl PartitionState ===
+
+impl PartitionState {
+    /// The name of the state as product and status know it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Mirroring => "mirroring",
+            Self::DataLoss { .. } => "data-loss",
+            Self::TopicRecreated { .. } => "topic-recreated",
+            Self::SourceTruncated { .. } => "source-truncated",
+            Self::TargetRefuses { .. } => "target-refuses",
+            Self::TopicCollision { .. } => "topic-collision",
+            Self::PartitionsShrunk { .. } => "partitions-shrunk",
+            Self::SourceCorrupt { .. } => "source-corrupt",
+            Self::PluginFailed { .. } => "plugin-failed",
+        }
+    }
+}
+
+impl fmt::Display for PartitionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name();
+        match self {
+            Self::Mirroring => f.write_str(name),
+            Self::DataLoss { from, to } => write!(
+                f,
+                "{name}: the source deleted offsets {from} to {to} (excluded) before they were read"
+            ),
+            Self::TopicRecreated { stored, found } => {
+                write!(
+                    f,
+                    "{name}: the stored position is of topic id {stored}, the source now has {found}"
+                )
+            }
+            Self::SourceTruncated { position, end } => {
+                write!(
+                    f,
+                    "{name}: mirrored up to offset {position}, but the source's log ends or diverges at {end}"
+                )
+            }
+            Self::TargetRefuses {
+                offset,
+                error,
+                remedy,
+            } => write!(f, "{name}: source offset {offset}: {error}; {remedy}"),
+            Self::TopicCollision { target, with } => {
+                write!(f, "{name}: {with} is already mirrored to {target}")
+            }
+            Self::PartitionsShrunk { source, target } => {
+                write!(
+                    f,
+                    "{name}: {source} partitions at the source, {target} at the target"
+                )
+            }
+            Self::SourceCorrupt { offset, error } => write!(f, "{name}: source offset {offset}: {error}"),
+            Self::PluginFailed { offset, error } => write!(f, "{name}: source offset {offset}: {error}"),
+        }
+    }
+}
