@@ -1,0 +1,121 @@
+//! Listeners beside the plain one: TLS with a self-made authority, and SASL SCRAM-SHA-256.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Result, ensure};
+
+use crate::kafka::Kafka;
+
+/// A listener beside the plain one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// Named `TLS`. Its clients are `User:ANONYMOUS` too: no client certificate is asked for.
+    Tls,
+    /// Named `SCRAM`: SASL_PLAINTEXT with SCRAM-SHA-256. These users (name, password) exist from the start, without any ACL.
+    Scram { users: Vec<(String, String)> },
+}
+
+/// Of every key store and trust store here. They guard nothing.
+pub const STORE_PASSWORD: &str = "towpath-lab";
+
+/// A listener with its port.
+pub(super) struct Bound {
+    pub(super) name: &'static str,
+    pub(super) protocol: &'static str,
+    pub(super) address: String,
+    pub(super) broker_properties: Vec<(String, String)>,
+    pub(super) client_properties: PathBuf,
+}
+
+// === impl Listener ===
+
+impl Listener {
+    /// Arguments of `StorageTool format --add-scram`.
+    pub(super) fn scram_arguments(&self) -> Vec<String> {
+        match self {
+            Self::Tls => Vec::new(),
+            Self::Scram { users } => {
+                users.iter().map(|(name, password)| format!("SCRAM-SHA-256=[name={name},password={password}]")).collect()
+            }
+        }
+    }
+}
+
+pub(super) fn bind(kafka: &Kafka, dir: &Path, listeners: &[Listener], ports: &[u16]) -> Result<Vec<Bound>> {
+    listeners
+        .iter()
+        .zip(ports)
+        .map(|(listener, port)| {
+            let address = format!("127.0.0.1:{port}");
+            match listener {
+                Listener::Tls => tls(kafka, dir, address),
+                Listener::Scram { users } => scram(dir, address, users),
+            }
+        })
+        .collect()
+}
+
+pub(super) fn ca_pem(dir: &Path) -> PathBuf {
+    dir.join("tls").join("ca.pem")
+}
+
+fn scram(dir: &Path, address: String, users: &[(String, String)]) -> Result<Bound> {
+    let client_properties = dir.join("client-scram.properties");
+    let (name, password) = users.first().map_or(("", ""), |(name, password)| (name, password));
+    let module = "org.apache.kafka.common.security.scram.ScramLoginModule required";
+    fs::write(
+        &client_properties,
+        format!(
+            "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config={module} username=\"{name}\" password=\"{password}\";\n"
+        ),
+    )?;
+    let broker_properties = vec![
+        ("sasl.enabled.mechanisms".to_owned(), "SCRAM-SHA-256".to_owned()),
+        ("listener.name.scram.scram-sha-256.sasl.jaas.config".to_owned(), format!("{module};")),
+    ];
+    Ok(Bound { name: "SCRAM", protocol: "SASL_PLAINTEXT", address, broker_properties, client_properties })
+}
+
+fn tls(kafka: &Kafka, dir: &Path, address: String) -> Result<Bound> {
+    let folder = dir.join("tls");
+    fs::create_dir_all(&folder)?;
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (authority, server, trust) = (file("ca.p12"), file("server.p12"), file("trust.p12"));
+    let (request, certificate, ca) = (file("server.csr"), file("server.pem"), ca_pem(dir).display().to_string());
+
+    let keytool = |arguments: &[&str]| run(kafka.keytool().args(arguments).args(["-storepass", STORE_PASSWORD, "-noprompt"]));
+    let new_key = ["-keyalg", "EC", "-groupname", "secp256r1", "-validity", "3650", "-storetype", "PKCS12"];
+    keytool(&[&["-genkeypair", "-alias", "ca", "-dname", "CN=towpath lab", "-ext", "bc:c", "-keystore", &authority], &new_key[..]].concat())?;
+    keytool(&["-exportcert", "-rfc", "-alias", "ca", "-keystore", &authority, "-file", &ca])?;
+    keytool(&[&["-genkeypair", "-alias", "server", "-dname", "CN=localhost", "-keystore", &server], &new_key[..]].concat())?;
+    keytool(&["-certreq", "-alias", "server", "-keystore", &server, "-file", &request])?;
+    let names = ["-ext", "san=ip:127.0.0.1,dns:localhost", "-validity", "3650", "-rfc"];
+    keytool(&[&["-gencert", "-alias", "ca", "-keystore", &authority, "-infile", &request, "-outfile", &certificate], &names[..]].concat())?;
+    keytool(&["-importcert", "-alias", "ca", "-keystore", &server, "-file", &ca])?;
+    keytool(&["-importcert", "-alias", "server", "-keystore", &server, "-file", &certificate])?;
+    keytool(&["-importcert", "-alias", "ca", "-keystore", &trust, "-storetype", "PKCS12", "-file", &ca])?;
+
+    let client_properties = dir.join("client-tls.properties");
+    fs::write(
+        &client_properties,
+        format!("security.protocol=SSL\nssl.truststore.location={trust}\nssl.truststore.password={STORE_PASSWORD}\n"),
+    )?;
+    let store = |key: &str, value: &str| (format!("listener.name.tls.ssl.{key}"), value.to_owned());
+    let broker_properties = vec![
+        store("keystore.location", &server),
+        store("keystore.password", STORE_PASSWORD),
+        store("key.password", STORE_PASSWORD),
+        store("client.auth", "none"),
+    ];
+    Ok(Bound { name: "TLS", protocol: "SSL", address, broker_properties, client_properties })
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output()?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stdout));
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! Apache Kafka as Maven Central has it: the jars, a Java to run them, and its console tools.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, IsTerminal, Write},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::environment;
+
+pub const VERSION: &str = "4.3.1";
+
+/// The release of Kafka under test, on this machine.
+#[derive(Clone, Debug)]
+pub struct Kafka {
+    libs: PathBuf,
+    java: PathBuf,
+}
+
+const POM: &str = include_str!("../kafka/pom.xml");
+/// Written last: a folder without it was left by an interrupted fetch.
+const COMPLETE: &str = ".complete";
+const OLDEST_JAVA: u32 = 17;
+
+const LOGGING: &str = "\
+status=error
+appender.console.type=Console
+appender.console.name=console
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=%d{HH:mm:ss.SSS} %-5p %c{1} %m%n
+rootLogger.level=info
+rootLogger.appenderRef.console.ref=console
+";
+
+// === impl Kafka ===
+
+impl Kafka {
+    /// Finds Kafka in the cache or fetches it with Maven (about 55 MiB, once). `TOWPATH_KAFKA_LIBS` names a folder of jars to take instead.
+    pub fn fetch() -> Result<Self> {
+        let java = find_java()?;
+        if let Some(libs) = environment::variable("TOWPATH_KAFKA_LIBS") {
+            let libs = PathBuf::from(libs);
+            ensure!(libs.is_dir(), "TOWPATH_KAFKA_LIBS={}: no such folder; unset it to fetch Kafka", libs.display());
+            return Ok(Self { libs, java });
+        }
+        let folder = environment::cache_dir()?.join(format!("kafka-{VERSION}"));
+        if !folder.join(COMPLETE).is_file() {
+            fetch_to(&folder)?;
+        }
+        Ok(Self { libs: folder, java })
+    }
+
+    /// The folder of jars.
+    pub fn libs(&self) -> &Path {
+        &self.libs
+    }
+
+    /// A command that runs a class of Kafka, with the given flags of the JVM.
+    pub fn java(&self, class: &str, flags: &[&str]) -> Command {
+        let mut command = Command::new(&self.java);
+        command.args(flags).arg("-cp").arg(self.libs.join("*")).arg(class);
+        command
+    }
+
+    /// Runs a console tool to its end and returns what it printed.
+    pub fn tool(&self, class: &str, args: &[&str]) -> Result<String> {
+        // A tool lives for a second: the second compiler would only cost time.
+        let output = self.java(class, &["-Xmx256m", "-XX:TieredStopAtLevel=1"]).args(args).stdin(Stdio::null()).output()?;
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success(), "{class} {} failed ({}):\n{text}", args.join(" "), output.status);
+        Ok(text)
+    }
+
+    /// The JDK's keytool.
+    pub fn keytool(&self) -> Command {
+        let beside = fs::canonicalize(&self.java).ok().and_then(|java| Some(java.parent()?.join("keytool")));
+        Command::new(beside.filter(|file| file.is_file()).unwrap_or_else(|| PathBuf::from("keytool")))
+    }
+
+    /// Writes the logging configuration of a server to a folder and returns the JVM flag that names it.
+    pub fn logging_flag(folder: &Path) -> Result<String> {
+        let file = folder.join("log4j2.properties");
+        fs::write(&file, LOGGING)?;
+        Ok(format!("-Dlog4j2.configurationFile={}", file.display()))
+    }
+}
+
+fn find_java() -> Result<PathBuf> {
+    const INSTALL: &str = "install a JDK of version 17 or newer, on Debian: apt-get install openjdk-17-jdk-headless";
+    let java = match environment::variable("JAVA_HOME") {
+        Some(home) => Some(Path::new(&home).join("bin/java")).filter(|file| file.is_file()),
+        None => None,
+    };
+    let java = java.or_else(|| environment::find_program("java")).with_context(|| format!("java was not found in JAVA_HOME or PATH: {INSTALL}"))?;
+    let output = Command::new(&java).arg("-version").output().with_context(|| format!("cannot run {}", java.display()))?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    let version = text.split('"').nth(1).and_then(|version| version.split(['.', '-', '+']).next()?.parse::<u32>().ok());
+    match version {
+        Some(version) if version >= OLDEST_JAVA => Ok(java),
+        Some(version) => bail!("{} is Java {version}, Kafka {VERSION} needs {OLDEST_JAVA}: {INSTALL}", java.display()),
+        None => bail!("{} does not tell its version ({}): {INSTALL}", java.display(), text.trim()),
+    }
+}
+
+/// Fetches into a folder of our own and renames it: an interrupted or a concurrent fetch leaves nothing half done.
+fn fetch_to(folder: &Path) -> Result<()> {
+    let mvn = environment::find_program("mvn")
+        .context("mvn was not found in PATH, and Kafka is fetched with it: on Debian: apt-get install maven")?;
+    let parent = folder.parent().context("the cache folder has a parent")?;
+    fs::create_dir_all(parent)?;
+    let work = tempfile::Builder::new().prefix(".kafka-").tempdir_in(parent)?;
+    fs::write(work.path().join("pom.xml"), POM)?;
+    let libs = work.path().join("libs");
+    run_maven(&mvn, work.path(), &libs)?;
+    fs::write(libs.join(COMPLETE), VERSION)?;
+    if let Err(error) = fs::rename(&libs, folder) {
+        // Another process was faster, or an older version of this program left the folder without the mark.
+        if !folder.join(COMPLETE).is_file() {
+            fs::remove_dir_all(folder).with_context(|| format!("cannot put Kafka into {}: {error}", folder.display()))?;
+            fs::rename(&libs, folder)?;
+        }
+    }
+    Ok(())
+}
+
+fn run_maven(mvn: &Path, work: &Path, libs: &Path) -> Result<()> {
+    let mut child = Command::new(mvn)
+        .args(["-B", "dependency:copy-dependencies"])
+        .arg(format!("-DoutputDirectory={}", libs.display()))
+        .current_dir(work)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {}", mvn.display()))?;
+    let stdout = child.stdout.take().context("maven was started with a pipe")?;
+    let terminal = std::io::stderr().is_terminal();
+    let (mut files, mut log) = (0, Vec::new());
+    eprintln!("fetching Apache Kafka {VERSION} with Maven");
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        if line.contains("Downloaded from") || line.contains("Copying ") {
+            files += 1;
+            if terminal {
+                eprint!("\r  {files} files");
+                std::io::stderr().flush()?;
+            }
+        }
+        log.push(line);
+    }
+    eprintln!("{}  {files} files, done", if terminal { "\r" } else { "" });
+    let status = child.wait()?;
+    let tail = log[log.len().saturating_sub(15)..].join("\n");
+    ensure!(status.success(), "maven could not fetch Kafka {VERSION} ({status}); is the network reachable? Its last lines:\n{tail}");
+    Ok(())
+}
