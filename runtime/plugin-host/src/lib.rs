@@ -1,1 +1,39 @@
-//! placeholder
+//! The narrowed WebAssembly engine: finds plugins in `plugin.path`, compiles them, and calls them within limits.
+//!
+//! [`Host::open`] scans once; [`Host::resolve`] finds a plugin by name; [`Plugin::router`] and [`Plugin::transformation`] give a configured
+//! use of it, which owns one instance and replaces it when the guest breaks. All calls block the thread for up to their deadline: not for an async thread.
+//!
+//! This is the only crate that names wasmtime, and the contract's bindings stay inside (`bindings.rs`): others see the types here.
+#![deny(unsafe_code)]
+
+mod batch;
+mod bindings;
+mod broken;
+mod cache;
+mod config;
+mod descriptor;
+mod edits;
+mod engine;
+mod host;
+mod instance;
+mod limits;
+mod needs;
+mod plugin;
+mod router;
+mod scan;
+mod state;
+mod transformation;
+mod voice;
+
+pub use batch::{Records, TimestampType};
+pub use broken::{Broken, CallError, Cause};
+pub use config::ConfigError;
+pub use descriptor::{ConfigKey, ConfigType, Descriptor, Importance, Presence};
+pub use edits::{Column, Edit, Edits, Header, Outgoing, ValueEdits};
+pub use host::{Error, Host, Options, ResolveError};
+pub use limits::Limits;
+pub use needs::{Effects, Needs, Reads};
+pub use plugin::{Code, InitError, Plugin};
+pub use router::Router;
+pub use scan::{Problem, ScanError};
+pub use transformation::Transformation;

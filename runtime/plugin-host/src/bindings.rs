@@ -1,0 +1,59 @@
+//! The contract as Rust types: `towpath:plugin@0.1.0`. When a version is released, its bindings move to a file of their own.
+//!
+//! Imports are bound once, for every kind. Exports are bound interface by interface, because a component of any kind can be described.
+
+/// The version of the contract that these bindings speak.
+pub(crate) const VERSION: &str = "0.1.0";
+
+mod any {
+    wasmtime::component::bindgen!({
+        path: "../../wit/plugin",
+        inline: "
+            package towpath:bindings;
+            world any {
+                import towpath:plugin/host@0.1.0;
+                import towpath:plugin/batches@0.1.0;
+                import towpath:plugin/schema-registry@0.1.0;
+                export towpath:plugin/plugin@0.1.0;
+            }
+        ",
+        world: "towpath:bindings/any",
+        with: { "towpath:plugin/batches.batch": crate::batch::Batch },
+        imports: { default: trappable },
+    });
+}
+
+mod transformation_export {
+    wasmtime::component::bindgen!({
+        path: "../../wit/plugin",
+        inline: "
+            package towpath:bindings;
+            world transforms { export towpath:plugin/transformation@0.1.0; }
+        ",
+        world: "towpath:bindings/transforms",
+        with: {
+            "towpath:plugin/types": super::any::towpath::plugin::types,
+            "towpath:plugin/batches": super::any::towpath::plugin::batches,
+        },
+    });
+}
+
+mod router_export {
+    wasmtime::component::bindgen!({
+        path: "../../wit/plugin",
+        inline: "
+            package towpath:bindings;
+            world routes { export towpath:plugin/router@0.1.0; }
+        ",
+        world: "towpath:bindings/routes",
+        with: { "towpath:plugin/types": super::any::towpath::plugin::types },
+    });
+}
+
+pub(crate) use any::{
+    Any,
+    exports::towpath::plugin::plugin,
+    towpath::plugin::{batches, host, schema_registry, types},
+};
+pub(crate) use router_export::Routes;
+pub(crate) use transformation_export::Transforms;

@@ -1,0 +1,140 @@
+//! What goes wrong in a call.
+
+use std::{fmt, time::Duration};
+
+use wasmtime::{Trap, WasmBacktrace};
+
+use crate::{
+    batch::{Misuse, Undeclared},
+    limits::Limits,
+    state::State,
+};
+
+/// The plugin broke: nothing of the call was applied, and the instance is gone. The next call makes a fresh one.
+#[derive(Debug, thiserror::Error)]
+#[error("plugin {plugin}@{version} (sha256 {}) broke in `{call}`: {cause}", digest.get(..12).unwrap_or(digest))]
+pub struct Broken {
+    pub plugin: String,
+    pub version: String,
+    /// hex sha256 of the component's file
+    pub digest: String,
+    /// the function of the contract, such as `transform`
+    pub call: &'static str,
+    pub cause: Cause,
+}
+
+/// How it broke.
+#[derive(Debug)]
+pub enum Cause {
+    /// The guest's own fault stopped it. `last_words`: the last error it logged during the call, a Rust guest's panic message for example.
+    Trap {
+        trap: String,
+        backtrace: String,
+        last_words: Option<String>,
+    },
+    /// It ran for longer than this.
+    Deadline(Duration),
+    /// It wanted more bytes than this, and did not survive the refusal.
+    Memory(usize),
+    /// Its answer was larger than this many bytes.
+    Output(usize),
+    /// Its answer breaks a rule of the contract.
+    Malformed(String),
+    /// It read or did what it had not declared.
+    Undeclared(String),
+}
+
+/// Why a call gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The plugin says that it cannot do it.
+    #[error("{message}")]
+    Failure { message: String, retriable: bool },
+    #[error(transparent)]
+    Broken(#[from] Box<Broken>),
+}
+
+// === impl Cause ===
+
+impl Cause {
+    /// Reads the cause from what wasmtime says, and from what the store saw during the call.
+    pub(crate) fn of(error: &wasmtime::Error, state: &State, limits: &Limits, timeout: Duration) -> Self {
+        if let Some(undeclared) = error.downcast_ref::<Undeclared>() {
+            return Self::Undeclared(undeclared.to_string());
+        }
+        if let Some(misuse) = error.downcast_ref::<Misuse>() {
+            return Self::Malformed(misuse.to_string());
+        }
+        let trap = error.downcast_ref::<Trap>();
+        if trap == Some(&Trap::Interrupt) {
+            return Self::Deadline(timeout);
+        }
+        if state.limiter.refused() {
+            return Self::Memory(limits.memory_bytes);
+        }
+        let root = error.root_cause().to_string();
+        // wasmtime has no public type for this one; `tests/hostile.rs` would notice a change of its words
+        if root.contains("fuel allocated for hostcalls has been exhausted") {
+            return Self::Output(limits.output_bytes);
+        }
+        match trap {
+            Some(trap) => Self::Trap {
+                trap: trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
+                backtrace: error
+                    .downcast_ref::<WasmBacktrace>()
+                    .map_or_else(String::new, frames),
+                last_words: state.last_words.clone(),
+            },
+            // lifting the answer failed: a string that is not UTF-8, an unknown case, a list that ends outside of memory
+            None => Self::Malformed(format!("its answer could not be read: {root}")),
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Trap {
+                trap,
+                backtrace,
+                last_words,
+            } => {
+                write!(f, "it trapped: {trap}")?;
+                if let Some(words) = last_words {
+                    write!(f, "; its last words: {words}")?;
+                }
+                if backtrace.is_empty() {
+                    Ok(())
+                } else {
+                    write!(f, "; at {backtrace}")
+                }
+            }
+            Self::Deadline(limit) => write!(f, "it ran for more than {limit:?}"),
+            Self::Memory(limit) => write!(f, "it wanted more memory than {limit} bytes"),
+            Self::Output(limit) => write!(f, "its answer is larger than {limit} bytes"),
+            Self::Malformed(what) | Self::Undeclared(what) => f.write_str(what),
+        }
+    }
+}
+
+// === impl CallError ===
+
+impl From<Broken> for CallError {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(Box::new(broken))
+    }
+}
+
+/// The innermost frames on one line, callee first, demangled. A guest built with its names stripped gives numbers.
+fn frames(backtrace: &WasmBacktrace) -> String {
+    let text = backtrace.to_string();
+    let names = text
+        .lines()
+        .filter_map(|line| line.split_once(" - "))
+        .map(|(_, frame)| frame);
+    let names: Vec<&str> = names
+        .map(|frame| frame.split_once('!').map_or(frame, |(_, name)| name))
+        .take(8)
+        .collect();
+    names.join(" <- ")
+}

@@ -1,0 +1,197 @@
+//! A guest that runs, and the keeper that replaces it when it breaks.
+
+use std::{sync::Arc, time::Duration};
+
+use wasmtime::{
+    Store,
+    component::{Instance as Linked, InstancePre},
+};
+
+use crate::{
+    Needs,
+    bindings::{Any, Routes, Transforms, plugin},
+    broken::{Broken, Cause},
+    engine,
+    limits::Limits,
+    plugin::Plugin,
+    state::State,
+    voice::Voice,
+};
+
+/// The exported interface of a kind.
+pub(crate) trait Exports: Sized {
+    fn find(store: &mut Store<State>, linked: &Linked) -> wasmtime::Result<Self>;
+}
+
+/// A fresh guest: one store, one instance, one thread at a time.
+pub(crate) struct Instance<E> {
+    store: Store<State>,
+    plugin: Any,
+    exports: E,
+}
+
+/// A plugin that can only be asked who it is.
+pub(crate) struct Nameless;
+
+/// One configured use of a plugin. Its instance is made when it is first needed, and again after the former one broke.
+pub(crate) struct Keeper<E> {
+    plugin: Arc<Plugin>,
+    config: Vec<(String, String)>,
+    needs: Needs,
+    live: Option<Instance<E>>,
+}
+
+/// Why an instance could not be configured.
+pub(crate) enum Refusal {
+    Config(Vec<plugin::ConfigError>),
+    Broken(Cause),
+}
+
+// === impl Exports ===
+
+impl Exports for Nameless {
+    fn find(_store: &mut Store<State>, _linked: &Linked) -> wasmtime::Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl Exports for Routes {
+    fn find(store: &mut Store<State>, linked: &Linked) -> wasmtime::Result<Self> {
+        Self::new(store, linked)
+    }
+}
+
+impl Exports for Transforms {
+    fn find(store: &mut Store<State>, linked: &Linked) -> wasmtime::Result<Self> {
+        Self::new(store, linked)
+    }
+}
+
+// === impl Instance ===
+
+impl<E: Exports> Instance<E> {
+    pub(crate) fn start(pre: &InstancePre<State>, limits: &Limits, voice: Arc<Voice>) -> Result<Self, Cause> {
+        let mut store = Store::new(pre.engine(), State::new(limits, voice));
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(limits.output_bytes);
+        // a module's start function runs already here
+        store.set_epoch_deadline(engine::ticks(limits.init_timeout));
+        let linked = pre
+            .instantiate(&mut store)
+            .and_then(|linked| Ok((Any::new(&mut store, &linked)?, E::find(&mut store, &linked)?)));
+        match linked {
+            Ok((plugin, exports)) => Ok(Self {
+                store,
+                plugin,
+                exports,
+            }),
+            Err(error) => Err(Cause::of(&error, store.data(), limits, limits.init_timeout)),
+        }
+    }
+
+    pub(crate) fn describe(&mut self, limits: &Limits) -> Result<plugin::Descriptor, Cause> {
+        self.guard(limits, limits.init_timeout, |store, guest, _| {
+            guest.call_describe(store)
+        })
+    }
+
+    fn init(&mut self, limits: &Limits, config: &[(String, String)]) -> Result<Needs, Refusal> {
+        let answer = self
+            .guard(limits, limits.init_timeout, |store, guest, _| {
+                guest.call_init(store, config)
+            })
+            .map_err(Refusal::Broken)?;
+        answer.map(Needs::from_wit).map_err(Refusal::Config)
+    }
+
+    /// Calls the guest within limits. After an error the instance must not be used again: it may have stopped anywhere.
+    fn guard<R>(
+        &mut self,
+        limits: &Limits,
+        timeout: Duration,
+        call: impl FnOnce(&mut Store<State>, &plugin::Guest, &E) -> wasmtime::Result<R>,
+    ) -> Result<R, Cause> {
+        self.store.set_epoch_deadline(engine::ticks(timeout));
+        let state = self.store.data_mut();
+        state.limiter.reset();
+        state.last_words = None;
+        call(
+            &mut self.store,
+            self.plugin.towpath_plugin_plugin(),
+            &self.exports,
+        )
+        .map_err(|error| Cause::of(&error, self.store.data(), limits, timeout))
+    }
+}
+
+// === impl Keeper ===
+
+impl<E: Exports> Keeper<E> {
+    /// Makes the first instance, so that mistakes in the configuration show before anything flows.
+    pub(crate) fn start(plugin: Arc<Plugin>, config: Vec<(String, String)>) -> Result<Self, Refusal> {
+        let (instance, needs) = configured(&plugin, &config)?;
+        Ok(Self {
+            plugin,
+            config,
+            needs,
+            live: Some(instance),
+        })
+    }
+
+    pub(crate) fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// One call. When it breaks the plugin, the instance is dropped, and the next call makes another one.
+    pub(crate) fn call<R>(
+        &mut self,
+        name: &'static str,
+        call: impl FnOnce(&mut Store<State>, &E) -> wasmtime::Result<R>,
+    ) -> Result<R, Box<Broken>> {
+        let mut instance = match self.live.take() {
+            Some(instance) => instance,
+            None => self.replace()?,
+        };
+        let limits = self.plugin.limits();
+        let answer = instance
+            .guard(limits, limits.call_timeout, |store, _, exports| {
+                call(store, exports)
+            })
+            .map_err(|cause| self.broken(name, cause))?;
+        self.live = Some(instance);
+        Ok(answer)
+    }
+
+    /// The guest answered, but not as the contract says: its memory is not to be trusted either.
+    pub(crate) fn discard(&mut self, name: &'static str, cause: Cause) -> Box<Broken> {
+        self.live = None;
+        self.broken(name, cause)
+    }
+
+    fn replace(&self) -> Result<Instance<E>, Box<Broken>> {
+        let again = match configured(&self.plugin, &self.config) {
+            Ok((instance, needs)) if needs == self.needs => return Ok(instance),
+            Ok(_) => Cause::Malformed(
+                "it declared something else than the first time it was configured".to_owned(),
+            ),
+            Err(Refusal::Broken(cause)) => cause,
+            Err(Refusal::Config(_)) => {
+                Cause::Malformed("it refused the configuration that it had accepted before".to_owned())
+            }
+        };
+        Err(self.broken("init", again))
+    }
+
+    fn broken(&self, call: &'static str, cause: Cause) -> Box<Broken> {
+        Box::new(self.plugin.broken(call, cause))
+    }
+}
+
+fn configured<E: Exports>(
+    plugin: &Plugin,
+    config: &[(String, String)],
+) -> Result<(Instance<E>, Needs), Refusal> {
+    let mut instance = plugin.instantiate().map_err(Refusal::Broken)?;
+    let needs = instance.init(plugin.limits(), config)?;
+    Ok((instance, needs))
+}

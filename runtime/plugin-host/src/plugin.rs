@@ -1,0 +1,176 @@
+//! A plugin that was found, and how it is put to use.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use semver::Version;
+use towpath_domain::plugin::Kind;
+use wasmtime::component::InstancePre;
+
+use crate::{
+    Broken, Cause, ConfigError, Descriptor, Limits, Router, Transformation, config,
+    engine::Ticker,
+    instance::{Exports, Instance, Refusal},
+    state::State,
+    voice::Voice,
+};
+
+/// A component of `plugin.path`, compiled and described.
+pub struct Plugin {
+    pub(crate) kind: Kind,
+    pub(crate) descriptor: Descriptor,
+    pub(crate) digest: String,
+    pub(crate) path: PathBuf,
+    pub(crate) code: Code,
+    /// the one capability there is to ask for
+    pub(crate) wants_registries: bool,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) voice: Arc<Voice>,
+    pub(crate) limits: Limits,
+    /// deadlines need it for as long as any instance lives
+    pub(crate) _ticker: Arc<Ticker>,
+}
+
+/// Where a plugin's machine code came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    Compiled,
+    Cached,
+}
+
+/// Why a plugin cannot be used as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum InitError {
+    #[error(
+        "plugin {plugin} is a {found}, not a {expected}: name one of that kind, or use it where a {found} belongs"
+    )]
+    Kind {
+        plugin: String,
+        expected: Kind,
+        found: Kind,
+    },
+    #[error(
+        "plugin {plugin} asks for schema-registry, which it was not granted; use a build without that import"
+    )]
+    Grant { plugin: String },
+    /// All mistakes at once.
+    #[error("{}", sentences(.0))]
+    Config(Vec<ConfigError>),
+    #[error(transparent)]
+    Broken(#[from] Box<Broken>),
+}
+
+// === impl Plugin ===
+
+impl Plugin {
+    pub fn name(&self) -> &str {
+        &self.descriptor.name
+    }
+
+    pub fn version(&self) -> &Version {
+        &self.descriptor.version
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Hex sha256 of the file.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// Whether opening the host had to compile it.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The plugin's own counters, summed over its instances, by name.
+    pub fn counters(&self) -> Vec<(String, u64)> {
+        self.voice.counters()
+    }
+
+    /// `name@version`, as logs have it.
+    pub fn reference(&self) -> String {
+        format!("{}@{}", self.name(), self.version())
+    }
+
+    /// A configured router. The keys are without the user's prefix.
+    pub fn router(self: &Arc<Self>, config: &[(String, String)]) -> Result<Router, InitError> {
+        let config = self.checked(Kind::Router, config)?;
+        Router::start(Arc::clone(self), config.clone()).map_err(|refusal| self.refused(refusal, &config))
+    }
+
+    /// A configured transformation. The keys are without the user's prefix.
+    pub fn transformation(
+        self: &Arc<Self>,
+        config: &[(String, String)],
+    ) -> Result<Transformation, InitError> {
+        let config = self.checked(Kind::Transformation, config)?;
+        Transformation::start(Arc::clone(self), config.clone())
+            .map_err(|refusal| self.refused(refusal, &config))
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn instantiate<E: Exports>(&self) -> Result<Instance<E>, Cause> {
+        Instance::start(&self.pre, &self.limits, Arc::clone(&self.voice))
+    }
+
+    pub(crate) fn broken(&self, call: &'static str, cause: Cause) -> Broken {
+        Broken {
+            plugin: self.name().to_owned(),
+            version: self.version().to_string(),
+            digest: self.digest.clone(),
+            call,
+            cause,
+        }
+    }
+
+    fn checked(&self, kind: Kind, config: &[(String, String)]) -> Result<Vec<(String, String)>, InitError> {
+        if self.kind != kind {
+            return Err(InitError::Kind {
+                plugin: self.reference(),
+                expected: kind,
+                found: self.kind,
+            });
+        }
+        if self.wants_registries {
+            return Err(InitError::Grant {
+                plugin: self.reference(),
+            });
+        }
+        config::check(&self.descriptor, config).map_err(InitError::Config)
+    }
+
+    fn refused(&self, refusal: Refusal, config: &[(String, String)]) -> InitError {
+        match refusal {
+            Refusal::Broken(cause) => InitError::Broken(Box::new(self.broken("init", cause))),
+            Refusal::Config(errors) if errors.is_empty() => {
+                let cause = Cause::Malformed("it refused its configuration without a reason".to_owned());
+                InitError::Broken(Box::new(self.broken("init", cause)))
+            }
+            Refusal::Config(errors) => {
+                let error = |error| ConfigError::from_wit(error, &self.descriptor, config);
+                InitError::Config(errors.into_iter().map(error).collect())
+            }
+        }
+    }
+}
+
+fn sentences(errors: &[ConfigError]) -> String {
+    let errors: Vec<String> = errors.iter().map(ConfigError::to_string).collect();
+    errors.join("; ")
+}

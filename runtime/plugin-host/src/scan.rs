@@ -1,0 +1,231 @@
+//! From a file of `plugin.path` to a plugin.
+
+use std::{
+    fmt,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use sha2::{Digest, Sha256};
+use towpath_domain::plugin::Kind;
+use tracing::info;
+use wasmtime::{
+    Engine,
+    component::{Component, HasSelf, Linker},
+};
+
+use crate::{
+    Cause, Code, Descriptor, Limits, Plugin,
+    bindings::Any,
+    cache::Cache,
+    engine::Ticker,
+    instance::{Instance, Nameless},
+    state::State,
+    voice::Voice,
+};
+
+mod interfaces;
+
+use interfaces::Interfaces;
+
+/// A file or folder of `plugin.path` that gives no plugin. The others are not affected.
+#[derive(Debug)]
+pub struct ScanError {
+    pub path: PathBuf,
+    pub problem: Problem,
+}
+
+/// What is wrong with it, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    #[error("does not exist; correct `plugin.path`")]
+    Missing,
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    #[error(
+        "has more than {limit} bytes, the most that is compiled; strip it, or leave out what it does not need"
+    )]
+    TooLarge { limit: usize },
+    #[error("is not WebAssembly; `plugin.path` is for components, build one (see sdk/)")]
+    NotWasm,
+    #[error(
+        "is a core module, not a component; run `towpath-componentize {0} OUT.wasm`, and put the result in its place"
+    )]
+    CoreModule(String),
+    #[error("is truncated or damaged ({0}); copy or build it again")]
+    Damaged(String),
+    #[error("is not a component that can be compiled: {0}; build it again, for wasm32 without threads")]
+    Invalid(String),
+    #[error("is a component but no plugin: it exports none of {}; export one with the SDK", interfaces::KINDS.map(|(name, _)| name).join(", "))]
+    NoPlugin,
+    #[error("exports the interfaces of {0} and {1}: a plugin has one kind, make two of it")]
+    TwoKinds(Kind, Kind),
+    #[error(
+        "speaks version {found} of the plugin contract, this host speaks {}; build it with that version of the SDK",
+        crate::bindings::VERSION
+    )]
+    Version { found: String },
+    #[error(
+        "imports `{0}`, which no plugin is given; build it for wasm32-unknown-unknown, or leave out the library that needs it"
+    )]
+    Import(String),
+    #[error(
+        "imports schema-registry, which a {0} is never granted; its answers must depend on its configuration alone"
+    )]
+    NeverGranted(Kind),
+    #[error("does not keep to the plugin contract: {0}; build it again with this version's SDK")]
+    Contract(String),
+    #[error("broke in `describe`: {0}; this is a bug of the plugin")]
+    Describe(Cause),
+    #[error("describes itself wrongly: {0}; correct `describe`")]
+    Descriptor(String),
+    #[error("is {plugin}, but so is {other} with other contents; remove one, or give it another version")]
+    Twice { plugin: String, other: PathBuf },
+}
+
+/// What scanning needs to know.
+pub(crate) struct Scanner {
+    pub(crate) engine: Engine,
+    pub(crate) ticker: Arc<Ticker>,
+    pub(crate) linker: Linker<State>,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) limits: Limits,
+}
+
+// === impl ScanError ===
+
+impl fmt::Display for ScanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path.display(), self.problem)
+    }
+}
+
+impl std::error::Error for ScanError {}
+
+// === impl Scanner ===
+
+impl Scanner {
+    pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+        let mut linker = Linker::new(engine);
+        Any::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+        Ok(linker)
+    }
+
+    /// Reads, compiles and describes the plugin in this file.
+    pub(crate) fn load(&self, path: &Path) -> Result<Plugin, Problem> {
+        let bytes = read(path, self.limits.component_bytes)?;
+        preamble(path, &bytes)?;
+        let digest = hex(&Sha256::digest(&bytes));
+        let (component, code) = self.compile(&bytes, &digest)?;
+        let Interfaces { kind, registries } = Interfaces::of(&component, &self.engine)?;
+        let pre = self
+            .linker
+            .instantiate_pre(&component)
+            .map_err(|error| Problem::Contract(format!("{error:#}")))?;
+        let stem = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let voice = Arc::new(Voice::new(stem, &self.limits));
+        let descriptor = Instance::<Nameless>::start(&pre, &self.limits, voice)
+            .and_then(|mut instance| instance.describe(&self.limits))
+            .map_err(Problem::Describe)?;
+        let descriptor = Descriptor::from_wit(descriptor).map_err(Problem::Descriptor)?;
+        let voice = Voice::new(
+            format!("{}@{}", descriptor.name, descriptor.version),
+            &self.limits,
+        );
+        Ok(Plugin {
+            kind,
+            descriptor,
+            digest,
+            path: path.to_owned(),
+            code,
+            wants_registries: registries,
+            pre,
+            voice: Arc::new(voice),
+            limits: self.limits.clone(),
+            _ticker: Arc::clone(&self.ticker),
+        })
+    }
+
+    fn compile(&self, bytes: &[u8], digest: &str) -> Result<(Component, Code), Problem> {
+        if let Some(component) = self
+            .cache
+            .as_ref()
+            .and_then(|cache| cache.load(&self.engine, digest))
+        {
+            return Ok((component, Code::Cached));
+        }
+        let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
+            let text = format!("{:#}", error).replace('\n', " ");
+            if text.contains("unexpected end") {
+                Problem::Damaged(text)
+            } else {
+                Problem::Invalid(text)
+            }
+        })?;
+        info!(digest, bytes = bytes.len(), "plugin compiled");
+        if let Some(cache) = &self.cache {
+            cache.store(digest, &component);
+        }
+        Ok((component, Code::Compiled))
+    }
+}
+
+/// The files that an entry of `plugin.path` stands for: itself, or every `*.wasm` directly in it, by name.
+pub(crate) fn files(entry: &Path) -> Result<Vec<PathBuf>, Problem> {
+    let metadata = fs::metadata(entry).map_err(unreadable)?;
+    if !metadata.is_dir() {
+        return Ok(vec![entry.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for file in fs::read_dir(entry).map_err(unreadable)? {
+        let path = file.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)
+        .and_then(|file| file.take(most).read_to_end(&mut bytes))
+        .map_err(unreadable)?;
+    if bytes.len() > limit {
+        Err(Problem::TooLarge { limit })
+    } else {
+        Ok(bytes)
+    }
+}
+
+/// The first 8 bytes: magic, version, layer (component model, "Binary.md"). A core module has version 1, layer 0.
+fn preamble(path: &Path, bytes: &[u8]) -> Result<(), Problem> {
+    match bytes {
+        [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(Problem::CoreModule(path.display().to_string())),
+        [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => Ok(()),
+        [b'\0', b'a', b's', b'm', ..] => {
+            Err(Problem::Damaged("its head is not that of a component".to_owned()))
+        }
+        [] => Err(Problem::Damaged("it is empty".to_owned())),
+        _ => Err(Problem::NotWasm),
+    }
+}
+
+fn unreadable(error: io::Error) -> Problem {
+    match error.kind() {
+        io::ErrorKind::NotFound => Problem::Missing,
+        _ => Problem::Unreadable(error),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
