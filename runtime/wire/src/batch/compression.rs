@@ -122,3 +122,88 @@ pub(super) fn decompress(compression: Compression, input: &[u8], limit: usize) -
         Compression::Zstd => zstd::decompress(input, limit),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
+
+    use super::*;
+
+    fn text(length: usize) -> Vec<u8> {
+        (0..length).map(|at| b'a' + (at * at / 50 % 26) as u8).collect()
+    }
+
+    #[test]
+    fn other_writers_lz4_frames_are_read() {
+        let text = text(700_000);
+        for mode in [BlockMode::Independent, BlockMode::Linked] {
+            for size in [
+                BlockSize::Max64KB,
+                BlockSize::Max256KB,
+                BlockSize::Max1MB,
+                BlockSize::Max4MB,
+            ] {
+                let info = FrameInfo::new().block_mode(mode).block_size(size);
+                let info = info
+                    .block_checksums(true)
+                    .content_checksum(true)
+                    .content_size(Some(text.len() as u64));
+                let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+                encoder.write_all(&text).unwrap();
+                let frame = encoder.finish().unwrap();
+                assert_eq!(
+                    decompress(Compression::Lz4, &frame, text.len()).unwrap(),
+                    text,
+                    "{size:?}"
+                );
+                assert_eq!(
+                    decompress(Compression::Lz4, &frame, text.len() - 1),
+                    Err(Fault::TooLarge),
+                    "{size:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn our_lz4_frames_are_frames() {
+        let mut output = Vec::new();
+        let frame = Compressor::new(Compression::Lz4)
+            .compress(&mut text(200_000))
+            .unwrap();
+        std::io::copy(&mut lz4_flex::frame::FrameDecoder::new(&frame[..]), &mut output).unwrap();
+        assert_eq!(output, text(200_000));
+    }
+
+    #[test]
+    fn several_frames_in_a_row_are_one() {
+        for compression in [Compression::Gzip, Compression::Snappy, Compression::Zstd] {
+            let frame = Compressor::new(compression).compress(&mut text(50_000)).unwrap();
+            let output = decompress(compression, &[frame.clone(), frame].concat(), 100_000).unwrap();
+            assert_eq!(output, [text(50_000), text(50_000)].concat(), "{compression}");
+        }
+    }
+
+    #[test]
+    fn bare_snappy_and_streamed_zstd_are_read() {
+        let text = text(300_000);
+        let bare = snap::raw::Encoder::new().compress_vec(&text).unwrap();
+        assert_eq!(decompress(Compression::Snappy, &bare, text.len()).unwrap(), text);
+        for level in [1, 3, 19] {
+            let mut stream = ::zstd::stream::write::Encoder::new(Vec::new(), level).unwrap();
+            stream.include_checksum(true).unwrap();
+            for piece in text.chunks(70_001) {
+                stream.write_all(piece).unwrap();
+                stream.flush().unwrap();
+            }
+            let frame = stream.finish().unwrap();
+            assert_eq!(decompress(Compression::Zstd, &frame, text.len()).unwrap(), text);
+            assert_eq!(
+                decompress(Compression::Zstd, &frame, text.len() - 1),
+                Err(Fault::TooLarge)
+            );
+        }
+    }
+}

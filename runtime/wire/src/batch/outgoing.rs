@@ -83,20 +83,6 @@ impl Outgoing {
         self.put(at::CRC, crc.to_be_bytes());
     }
 
-    /// Leaves a CRC behind that no broker takes: a batch that nobody has signed must not get into a log.
-    fn put_producer(&mut self, producer: ProducerIdentity, base_sequence: i32) {
-        let attributes = i16::from_be_bytes([self.header[at::ATTRIBUTES], self.header[at::ATTRIBUTES + 1]]);
-        let attributes = match producer.transactional {
-            Transactional::No => attributes & !bits::TRANSACTIONAL,
-            Transactional::Yes => attributes | bits::TRANSACTIONAL,
-        };
-        self.put(at::ATTRIBUTES, attributes.to_be_bytes());
-        self.put(at::PRODUCER_ID, producer.id.to_be_bytes());
-        self.put(at::PRODUCER_EPOCH, producer.epoch.to_be_bytes());
-        self.put(at::BASE_SEQUENCE, base_sequence.to_be_bytes());
-        self.put(at::CRC, [0; 4]);
-    }
-
     /// How many records it has: what the next sequence is further by.
     pub fn records(&self) -> i32 {
         let count = self.header[at::RECORD_COUNT..]
@@ -123,6 +109,20 @@ impl Outgoing {
     /// Bytes on the wire.
     pub fn size(&self) -> usize {
         HEADER_SIZE + self.body.len()
+    }
+
+    /// Leaves a CRC behind that no broker takes: a batch that nobody has signed must not get into a log.
+    fn put_producer(&mut self, producer: ProducerIdentity, base_sequence: i32) {
+        let attributes = i16::from_be_bytes([self.header[at::ATTRIBUTES], self.header[at::ATTRIBUTES + 1]]);
+        let attributes = match producer.transactional {
+            Transactional::No => attributes & !bits::TRANSACTIONAL,
+            Transactional::Yes => attributes | bits::TRANSACTIONAL,
+        };
+        self.put(at::ATTRIBUTES, attributes.to_be_bytes());
+        self.put(at::PRODUCER_ID, producer.id.to_be_bytes());
+        self.put(at::PRODUCER_EPOCH, producer.epoch.to_be_bytes());
+        self.put(at::BASE_SEQUENCE, base_sequence.to_be_bytes());
+        self.put(at::CRC, [0; 4]);
     }
 
     fn put<const N: usize>(&mut self, from: usize, bytes: [u8; N]) {

@@ -100,7 +100,7 @@ impl Records {
         self.compression
     }
 
-    /// Bytes of memory this keeps alive, for budgets.
+    /// Bytes of memory this takes, for budgets. Records that were not compressed share, and keep alive, the whole Fetch answer they came in.
     pub fn memory(&self) -> usize {
         self.data.len() + self.entries.capacity() * size_of::<Entry>()
     }

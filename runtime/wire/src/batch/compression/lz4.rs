@@ -1,5 +1,5 @@
 //! LZ4 frames as Kafka's `Lz4BlockOutputStream` writes them: independent blocks of 64 KB, no content checksum. Written block by block:
-//! a frame encoder costs twice as much (measured; see ARCHITECTURE.md).
+//! a frame encoder costs twice as much (measured).
 
 use lz4_flex::block::{
     CompressTable, DecompressError, compress_into_with_table, decompress_into, decompress_into_with_dict,
