@@ -1,4 +1,37 @@
 //! The Kafka protocol client of the data plane, and of the admin calls it needs.
+//!
+//! [`Client`] knows one cluster: its brokers, leaders, topics. [`Connection`] is one TCP connection with requests in flight, for a caller
+//! that fetches or produces. [`batch`] reads, rewrites, decodes and encodes record batches. [`positions`] keeps how far each source
+//! partition was mirrored, in a compacted topic.
+//!
+//! `kafka-protocol` writes requests and reads answers; record batches never pass through it, because its record decoder loses what Kafka keeps.
 #![forbid(unsafe_code)]
 
+mod api;
+mod backoff;
 pub mod batch;
+mod client;
+mod connection;
+mod error;
+mod fetch;
+mod kafka_error;
+mod options;
+mod produce;
+mod retry;
+mod transport;
+
+pub use backoff::Backoff;
+pub use client::{
+    Client, ConfigEntry, ConfigSource, Leader, ListedOffset, NewTopic, NodeId, OffsetSpec, PartitionMetadata,
+    ProducerId, TopicMetadata, Topics,
+};
+pub use connection::{Connection, InFlight};
+pub use error::{Error, Peer, Versions};
+pub use fetch::{
+    AbortedTransaction, DivergingEpoch, FetchAnswer, FetchPartition, FetchRequest, FetchedPartition,
+    Isolation,
+};
+pub use kafka_error::KafkaError;
+pub use options::{Address, Options};
+pub use produce::{Appended, ProduceAnswer, ProduceRequest};
+pub use retry::{Retry, classify};

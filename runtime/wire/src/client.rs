@@ -1,0 +1,174 @@
+//! A cluster: where its brokers are, who leads what, and the requests that are not fetching or producing.
+
+mod cluster;
+mod configs;
+mod metadata;
+mod offsets;
+mod pool;
+mod producer_id;
+mod topics;
+
+use std::{
+    fmt,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+};
+
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
+use towpath_domain::{ClusterId, LeaderEpoch, TopicPartition};
+
+use crate::{Address, Connection, Error, Options, Peer};
+use cluster::Cluster;
+use pool::Pool;
+
+pub use configs::{ConfigEntry, ConfigSource};
+pub use metadata::{PartitionMetadata, TopicMetadata, Topics};
+pub use offsets::{ListedOffset, OffsetSpec};
+pub use producer_id::ProducerId;
+pub use topics::NewTopic;
+
+/// A Kafka cluster. Cheap to clone; all clones share the cached metadata and the connections for admin requests.
+///
+/// Operations retry what is worth retrying, with backoff, for up to `request_timeout`; their errors say how often. They can be dropped at any
+/// time: a request that was sent is not taken back by that.
+#[derive(Clone, Debug)]
+pub struct Client(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    options: Options,
+    bootstrap: Vec<Address>,
+    cluster_id: ClusterId,
+    cluster: RwLock<Cluster>,
+    pool: Mutex<Pool>,
+    closed: CancellationToken,
+}
+
+/// A broker's id within its cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub i32);
+
+/// Who leads a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leader {
+    pub node: NodeId,
+    /// -1 before Kafka 2.2.
+    pub epoch: LeaderEpoch,
+}
+
+// === impl Client ===
+
+impl Client {
+    /// Tries each bootstrap server once, in order, each for at most `connect_timeout` and all for at most `request_timeout`,
+    /// until one answers who its cluster is. When none does, the error says why for each.
+    pub async fn connect(options: Options) -> Result<Self, Error> {
+        let bootstrap = parse(&options.bootstrap_servers)?;
+        let closed = CancellationToken::new();
+        let connection = bootstrap_connection(&bootstrap, &options, &closed).await?;
+        let answer = metadata::ask(&connection, &Topics::Names(Vec::new())).await?;
+        let mut cluster = Cluster::default();
+        cluster.update_brokers(&answer);
+        let cluster_id = metadata::cluster_id(&answer);
+        tracing::debug!(cluster = %cluster_id, peer = %connection.peer(), "connected");
+        Ok(Self(Arc::new(Inner {
+            options,
+            bootstrap,
+            cluster_id,
+            cluster: RwLock::new(cluster),
+            pool: Mutex::default(),
+            closed,
+        })))
+    }
+
+    /// What the cluster calls itself; empty for one that is older than Kafka 0.10.1.
+    pub fn cluster_id(&self) -> ClusterId {
+        self.0.cluster_id.clone()
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// Who leads the partition, as far as is cached. `None` when the topic was never asked for, when nobody leads it, or when the
+    /// answer is older than `metadata_max_age`: then [`Client::metadata`] asks again.
+    pub fn leader(&self, partition: &TopicPartition) -> Option<Leader> {
+        self.cluster().leader(partition, self.0.options.metadata_max_age)
+    }
+
+    /// A connection of the caller's own, so that fetching does not wait behind producing; `purpose` is for the log. Not retried.
+    pub async fn open(&self, node: NodeId, purpose: &'static str) -> Result<Connection, Error> {
+        if self.0.closed.is_cancelled() {
+            return Err(Error::Closed);
+        }
+        let peer = self.cluster().peer(node).ok_or(Error::UnknownNode { node })?;
+        tracing::debug!(%peer, purpose, "connecting");
+        Connection::open(peer, &self.0.options, self.0.closed.child_token()).await
+    }
+
+    /// Closes every connection that was opened through this client, whoever has it. What is in flight fails.
+    pub fn close(&self) {
+        self.0.closed.cancel();
+    }
+
+    fn cluster(&self) -> RwLockReadGuard<'_, Cluster> {
+        // A panic cannot leave it half written: each update is built before it is stored.
+        self.0.cluster.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update_cluster(&self, update: impl FnOnce(&mut Cluster)) {
+        update(&mut self.0.cluster.write().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+// === impl NodeId ===
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+fn parse(servers: &[String]) -> Result<Vec<Address>, Error> {
+    let (mut addresses, mut mistakes) = (Vec::new(), Vec::new());
+    for server in servers {
+        match server.trim().parse() {
+            Ok(address) => addresses.push(address),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if servers.is_empty() {
+        mistakes.push("bootstrap.servers is empty, host:port is expected".to_owned());
+    }
+    if mistakes.is_empty() {
+        Ok(addresses)
+    } else {
+        Err(Error::Address { mistakes })
+    }
+}
+
+/// The first of the bootstrap servers that speaks Kafka.
+async fn bootstrap_connection(
+    addresses: &[Address],
+    options: &Options,
+    closed: &CancellationToken,
+) -> Result<Connection, Error> {
+    let until = tokio::time::Instant::now() + options.request_timeout;
+    let mut causes = Vec::new();
+    for address in addresses {
+        let peer = Peer {
+            address: address.clone(),
+            node: None,
+        };
+        let opening = Connection::open(peer.clone(), options, closed.child_token());
+        match tokio::time::timeout_at(until, opening).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(cause)) => causes.push(cause),
+            Err(_) => causes.push(Error::Timeout {
+                peer,
+                api: "ApiVersions",
+                after: options.request_timeout,
+            }),
+        }
+    }
+    Err(Error::Bootstrap { causes })
+}

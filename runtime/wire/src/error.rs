@@ -1,0 +1,163 @@
+//! What can go wrong between here and a broker.
+
+use std::{fmt, io, sync::Arc, time::Duration};
+
+use towpath_domain::{ClusterId, TopicPartition};
+
+use crate::{Address, KafkaError, NodeId};
+
+/// Every text names the broker, the API and whether trying again can help. What to do about an error is decided in
+/// [`Error::retry`]. Cheap enough to clone: the requests of a lost connection all get the same cause.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{} (not retriable)", Joined(mistakes))]
+    Address { mistakes: Vec<String> },
+    /// No bootstrap server answered; one cause each, in the order they were tried.
+    #[error("none of the bootstrap servers can be used: {} (retriable)", Joined(causes))]
+    Bootstrap { causes: Vec<Error> },
+    #[error("{peer}: cannot connect: {cause} (retriable)")]
+    Connect { peer: Peer, cause: Arc<io::Error> },
+    /// The request may or may not have been carried out.
+    #[error("{peer}: {api}: the connection was lost: {cause} (retriable)")]
+    Disconnected {
+        peer: Peer,
+        api: &'static str,
+        cause: Arc<str>,
+    },
+    /// The request may or may not have been carried out. The connection was closed: a late answer would be taken for the next one.
+    #[error("{peer}: {api}: no answer within {} ms, the connection was closed (retriable)", after.as_millis())]
+    Timeout {
+        peer: Peer,
+        api: &'static str,
+        after: Duration,
+    },
+    #[error("{peer}: {api}: this is not the answer of a Kafka broker: {what} (not retriable)")]
+    Protocol {
+        peer: Peer,
+        api: &'static str,
+        what: String,
+    },
+    #[error(
+        "{peer}: {api}: an answer of {bytes} bytes was announced, {limit} are allowed; \
+         is this a plain text listener of a Kafka broker? (not retriable)"
+    )]
+    FrameTooLarge {
+        peer: Peer,
+        api: &'static str,
+        bytes: u32,
+        limit: usize,
+    },
+    #[error("{peer}: {api} is needed in {ours}, the broker has {theirs} (not retriable)")]
+    UnsupportedApi {
+        peer: Peer,
+        api: &'static str,
+        ours: Versions,
+        theirs: Versions,
+    },
+    /// The broker understood and refused.
+    #[error("{peer}: {api}{}: {error}{}", Prefixed(" of ", on), Prefixed(": ", message))]
+    Kafka {
+        peer: Peer,
+        api: &'static str,
+        on: Option<String>,
+        error: KafkaError,
+        message: Option<String>,
+    },
+    #[error("node {node} is not in the cluster's metadata (retriable)")]
+    UnknownNode { node: NodeId },
+    #[error("{partition} has no leader (retriable)")]
+    NoLeader { partition: TopicPartition },
+    #[error("{peer} belongs to cluster {found}, not to {expected} as before (not retriable)")]
+    OtherCluster {
+        peer: Peer,
+        expected: ClusterId,
+        found: ClusterId,
+    },
+    #[error("{last}; gave up after {attempts} attempts in {} ms", after.as_millis())]
+    GaveUp {
+        after: Duration,
+        attempts: u32,
+        last: Box<Error>,
+    },
+    /// The caller's mistake, found before anything was sent.
+    #[error("{api}: {what} (not retriable)")]
+    Invalid { api: &'static str, what: String },
+    #[error("the client was closed (not retriable)")]
+    Closed,
+}
+
+/// The other end of a connection: its address, and its node id when it was opened for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    pub address: Address,
+    pub node: Option<NodeId>,
+}
+
+/// Versions of an API, for people to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versions {
+    Range(i16, i16),
+    None,
+}
+
+struct Joined<'a, T>(&'a [T]);
+
+struct Prefixed<'a>(&'static str, &'a Option<String>);
+
+// === impl Error ===
+
+impl Error {
+    /// Kafka's error, when a broker answered one.
+    pub fn kafka(&self) -> Option<KafkaError> {
+        match self {
+            Self::Kafka { error, .. } => Some(*error),
+            Self::GaveUp { last, .. } => last.kafka(),
+            _ => None,
+        }
+    }
+}
+
+// === impl Peer ===
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.node {
+            Some(node) => write!(f, "{} (node {node})", self.address),
+            None => self.address.fmt(f),
+        }
+    }
+}
+
+// === impl Versions ===
+
+impl fmt::Display for Versions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Range(min, max) => write!(f, "versions {min} to {max}"),
+            Self::None => f.write_str("no version"),
+        }
+    }
+}
+
+// === impl Joined, Prefixed ===
+
+impl<T: fmt::Display> fmt::Display for Joined<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, item) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            item.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Prefixed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Some(text) => write!(f, "{}{text}", self.0),
+            None => Ok(()),
+        }
+    }
+}
