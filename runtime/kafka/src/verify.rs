@@ -82,13 +82,33 @@ pub enum Error {
     #[error("no topic {topic} on {bootstrap}: check its name and the permission to DESCRIBE it")]
     NoSuchTopic { bootstrap: String, topic: TopicName },
     #[error("cannot ask {bootstrap} for {topic}: {reason}")]
-    Metadata { bootstrap: String, topic: TopicName, reason: String },
-    #[error("the source topic has {source_count} partitions and the target topic {target_count}: records of a partition stay in it, so the counts must be equal")]
-    PartitionCount { source_count: usize, target_count: usize },
+    Metadata {
+        bootstrap: String,
+        topic: TopicName,
+        reason: String,
+    },
+    #[error(
+        "the source topic has {source_count} partitions and the target topic {target_count}: records of a partition stay in it, so the counts must be equal"
+    )]
+    PartitionCount {
+        source_count: usize,
+        target_count: usize,
+    },
     #[error("cannot read {topic}-{partition} on {bootstrap}: {reason}")]
-    Read { bootstrap: String, topic: TopicName, partition: Partition, reason: String },
+    Read {
+        bootstrap: String,
+        topic: TopicName,
+        partition: Partition,
+        reason: String,
+    },
     #[error("{topic}-{partition} on {bootstrap} delivered nothing for {seconds} s{}", last_error.as_ref().map(|e| format!(", last error: {e}")).unwrap_or_default())]
-    Stalled { bootstrap: String, topic: TopicName, partition: Partition, seconds: u64, last_error: Option<String> },
+    Stalled {
+        bootstrap: String,
+        topic: TopicName,
+        partition: Partition,
+        seconds: u64,
+        last_error: Option<String>,
+    },
 }
 
 /// Prefetched kilobytes a client holds at most (librdkafka's `queued.max.messages.kbytes`; one fetch may overshoot it).
@@ -117,7 +137,11 @@ impl Options {
 
 impl Endpoint {
     pub fn new(bootstrap: impl Into<String>, topic: impl AsRef<str>) -> Self {
-        Self { bootstrap: bootstrap.into(), topic: TopicName::new(topic), properties: Vec::new() }
+        Self {
+            bootstrap: bootstrap.into(),
+            topic: TopicName::new(topic),
+            properties: Vec::new(),
+        }
     }
 }
 
@@ -173,7 +197,10 @@ pub fn compare(
 
     progress(total, total);
     reports.sort_by_key(|report: &PartitionReport| report.partition);
-    Ok(Report { partitions: reports, elapsed: started.elapsed() })
+    Ok(Report {
+        partitions: reports,
+        elapsed: started.elapsed(),
+    })
 }
 
 /// Both topics' partitions with the offsets to read, taken before the first record is read.
@@ -182,12 +209,19 @@ fn plan(options: &Options) -> Result<Vec<Pair>, Error> {
     let target = Reader::new(&options.target, options)?;
     let (source_count, target_count) = (source.partition_count()?, target.partition_count()?);
     if source_count != target_count {
-        return Err(Error::PartitionCount { source_count, target_count });
+        return Err(Error::PartitionCount {
+            source_count,
+            target_count,
+        });
     }
     (0..source_count)
         .map(|index| {
             let partition = Partition(i32::try_from(index).expect("Kafka counts partitions in an i32"));
-            Ok(Pair { partition, source: source.range(partition)?, target: target.range(partition)? })
+            Ok(Pair {
+                partition,
+                source: source.range(partition)?,
+                target: target.range(partition)?,
+            })
         })
         .collect()
 }

@@ -29,18 +29,28 @@ impl<'a> Admin<'a> {
     pub(crate) fn new(broker: &'a Broker) -> Result<Self> {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", broker.bootstrap());
-        Ok(Self { broker, client: config.create()?, consumer: config.create()? })
+        Ok(Self {
+            broker,
+            client: config.create()?,
+            consumer: config.create()?,
+        })
     }
 
     /// Creates a topic and waits until every partition has a leader.
     pub fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let topic = configs.iter().fold(topic, |topic, (key, value)| topic.set(key, value));
+        let topic = configs
+            .iter()
+            .fold(topic, |topic, (key, value)| topic.set(key, value));
         settle(block_on(self.client.create_topics([&topic], &options()))?)?;
         wait::until(&format!("leaders of {name}"), TIMEOUT, || {
             let metadata = self.consumer.fetch_metadata(Some(name), Duration::from_secs(5))?;
             let found = metadata.topics().first().context("a topic was asked for")?;
-            let led = found.partitions().iter().filter(|partition| partition.leader() >= 0).count();
+            let led = found
+                .partitions()
+                .iter()
+                .filter(|partition| partition.leader() >= 0)
+                .count();
             Ok((led == usize::try_from(partitions)?).then_some(()))
         })
     }
@@ -52,19 +62,31 @@ impl<'a> Admin<'a> {
     /// Names of all topics, internal ones included.
     pub fn topics(&self) -> Result<Vec<String>> {
         let metadata = self.consumer.fetch_metadata(None, TIMEOUT)?;
-        Ok(metadata.topics().iter().map(|topic| topic.name().to_owned()).collect())
+        Ok(metadata
+            .topics()
+            .iter()
+            .map(|topic| topic.name().to_owned())
+            .collect())
     }
 
     /// The partition count, or `None` where there is no such topic.
     pub fn partitions(&self, topic: &str) -> Result<Option<usize>> {
         let metadata = self.consumer.fetch_metadata(None, TIMEOUT)?;
-        Ok(metadata.topics().iter().find(|found| found.name() == topic).map(|found| found.partitions().len()))
+        Ok(metadata
+            .topics()
+            .iter()
+            .find(|found| found.name() == topic)
+            .map(|found| found.partitions().len()))
     }
 
     /// First retained offset and end offset (read_uncommitted) of every partition.
     pub fn offsets(&self, topic: &str) -> Result<Vec<(i64, i64)>> {
-        let partitions = self.partitions(topic)?.with_context(|| format!("no topic {topic}"))?;
-        (0..i32::try_from(partitions)?).map(|partition| Ok(self.consumer.fetch_watermarks(topic, partition, TIMEOUT)?)).collect()
+        let partitions = self
+            .partitions(topic)?
+            .with_context(|| format!("no topic {topic}"))?;
+        (0..i32::try_from(partitions)?)
+            .map(|partition| Ok(self.consumer.fetch_watermarks(topic, partition, TIMEOUT)?))
+            .collect()
     }
 
     /// Moves the start of a partition's log up to `before` (DeleteRecords).
@@ -72,16 +94,31 @@ impl<'a> Admin<'a> {
         let mut offsets = TopicPartitionList::new();
         offsets.add_partition_offset(topic, partition, Offset::Offset(before))?;
         let answer = block_on(self.client.delete_records(&offsets, &options()))?;
-        answer.elements().iter().try_for_each(|element| element.error().map_err(Into::into))
+        answer
+            .elements()
+            .iter()
+            .try_for_each(|element| element.error().map_err(Into::into))
     }
 
     /// A topic's explicit configs (not the broker's defaults), by key.
     pub fn topic_configs(&self, topic: &str) -> Result<Vec<(String, String)>> {
         use rdkafka::admin::{ConfigSource, ResourceSpecifier};
-        let answers = block_on(self.client.describe_configs([&ResourceSpecifier::Topic(topic)], &options()))?;
-        let answer = answers.into_iter().next().context("one resource was asked for")?.map_err(|code| anyhow!("{topic}: {code}"))?;
-        let explicit = answer.entries.into_iter().filter(|entry| matches!(entry.source, ConfigSource::DynamicTopic));
-        let mut configs: Vec<_> = explicit.map(|entry| (entry.name, entry.value.unwrap_or_default())).collect();
+        let answers = block_on(
+            self.client
+                .describe_configs([&ResourceSpecifier::Topic(topic)], &options()),
+        )?;
+        let answer = answers
+            .into_iter()
+            .next()
+            .context("one resource was asked for")?
+            .map_err(|code| anyhow!("{topic}: {code}"))?;
+        let explicit = answer
+            .entries
+            .into_iter()
+            .filter(|entry| matches!(entry.source, ConfigSource::DynamicTopic));
+        let mut configs: Vec<_> = explicit
+            .map(|entry| (entry.name, entry.value.unwrap_or_default()))
+            .collect();
         configs.sort();
         Ok(configs)
     }
@@ -93,27 +130,44 @@ impl<'a> Admin<'a> {
 
     /// Creates a SCRAM-SHA-256 user or changes its password (starts a JVM).
     pub fn create_user(&self, name: &str, password: &str) -> Result<()> {
-        self.configs(&["--entity-type", "users", "--entity-name", name], &[("SCRAM-SHA-256", &format!("[password={password}]"))])
+        self.configs(
+            &["--entity-type", "users", "--entity-name", name],
+            &[("SCRAM-SHA-256", &format!("[password={password}]"))],
+        )
     }
 
     /// Runs `kafka-acls` with these arguments (starts a JVM), like `["--add", "--allow-principal", "User:alice", "--operation", "Read", "--topic", "t"]`.
     pub fn acls(&self, arguments: &[&str]) -> Result<String> {
-        self.broker
-            .kafka()
-            .tool("kafka.admin.AclCommand", &[&["--bootstrap-server", self.broker.bootstrap()], arguments].concat())
+        self.broker.kafka().tool(
+            "org.apache.kafka.tools.AclCommand",
+            &[&["--bootstrap-server", self.broker.bootstrap()], arguments].concat(),
+        )
     }
 
     fn configs(&self, entity: &[&str], configs: &[(&str, &str)]) -> Result<()> {
-        let added: Vec<String> = configs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let added: Vec<String> = configs
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
         let added = added.join(",");
-        let common = ["--bootstrap-server", self.broker.bootstrap(), "--alter", "--add-config", &added];
-        self.broker.kafka().tool("kafka.admin.ConfigCommand", &[&common[..], entity].concat())?;
+        let common = [
+            "--bootstrap-server",
+            self.broker.bootstrap(),
+            "--alter",
+            "--add-config",
+            &added,
+        ];
+        self.broker
+            .kafka()
+            .tool("kafka.admin.ConfigCommand", &[&common[..], entity].concat())?;
         Ok(())
     }
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT))
+    AdminOptions::new()
+        .request_timeout(Some(TIMEOUT))
+        .operation_timeout(Some(TIMEOUT))
 }
 
 fn settle(results: Vec<Result<String, (String, RDKafkaErrorCode)>>) -> Result<()> {

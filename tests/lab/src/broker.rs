@@ -67,7 +67,10 @@ const STOPPED: Duration = Duration::from_secs(60);
 
 impl BrokerOptions {
     pub fn named(name: &str) -> Self {
-        Self { name: name.to_owned(), ..Self::default() }
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
     }
 
     #[must_use]
@@ -89,7 +92,9 @@ impl Broker {
     /// Formats, starts and waits until the broker answers.
     pub fn start(options: BrokerOptions) -> Result<Self> {
         let kafka = Kafka::fetch()?;
-        let dir = tempfile::Builder::new().prefix(&format!("towpath-{}-", options.name)).tempdir()?;
+        let dir = tempfile::Builder::new()
+            .prefix(&format!("towpath-{}-", options.name))
+            .tempdir()?;
         let ports = ports::free(2 + options.listeners.len())?;
         let bootstrap = format!("127.0.0.1:{}", ports[0]);
         let extra = listeners::bind(&kafka, dir.path(), &options.listeners, &ports[2..])?;
@@ -99,18 +104,35 @@ impl Broker {
             properties.retain(|(known, _)| known != key);
             properties.push((key.clone(), value.clone()));
         }
-        let text: String = properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        let text: String = properties
+            .iter()
+            .map(|(key, value)| format!("{key}={value}\n"))
+            .collect();
         let config = dir.path().join("server.properties");
         fs::write(&config, text)?;
 
         let cluster_id = ports::cluster_id();
-        let config = config.to_str().context("temporary folders have plain names")?.to_owned();
+        let config = config
+            .to_str()
+            .context("temporary folders have plain names")?
+            .to_owned();
         let mut format = vec!["format", "--cluster-id", &cluster_id, "--config", &config];
-        let users: Vec<String> = options.listeners.iter().flat_map(Listener::scram_arguments).collect();
+        let users: Vec<String> = options
+            .listeners
+            .iter()
+            .flat_map(Listener::scram_arguments)
+            .collect();
         format.extend(users.iter().flat_map(|user| ["--add-scram", user]));
         kafka.tool("kafka.tools.StorageTool", &format)?;
 
-        let mut broker = Self { kafka, options, bootstrap, extra, process: None, dir };
+        let mut broker = Self {
+            kafka,
+            options,
+            bootstrap,
+            extra,
+            process: None,
+            dir,
+        };
         broker.start_again()?;
         Ok(broker)
     }
@@ -142,7 +164,9 @@ impl Broker {
     /// The broker's process; fails while it is stopped.
     pub fn process(&mut self) -> Result<&mut Process> {
         let name = &self.options.name;
-        self.process.as_mut().with_context(|| format!("the broker {name} is stopped"))
+        self.process
+            .as_mut()
+            .with_context(|| format!("the broker {name} is stopped"))
     }
 
     pub fn log(&self) -> PathBuf {
@@ -175,10 +199,24 @@ impl Broker {
     /// Starts a stopped or killed broker on the same ports and data, and waits until it answers.
     pub fn start_again(&mut self) -> Result<()> {
         let logging = Kafka::logging_flag(self.dir.path())?;
-        let mut command = self.kafka.java("kafka.Kafka", &["-Xms128m", "-Xmx512m", "-XX:+UseG1GC", "-Djava.awt.headless=true", &logging]);
+        let mut command = self.kafka.java(
+            "kafka.Kafka",
+            &[
+                "-Xms128m",
+                "-Xmx512m",
+                "-XX:+UseG1GC",
+                "-Djava.awt.headless=true",
+                &logging,
+            ],
+        );
         command.arg(self.dir.path().join("server.properties"));
         let name = format!("broker {}", self.options.name);
-        self.process = Some(Process::spawn(&name, &command, &self.log(), Some(self.dir.path()))?);
+        self.process = Some(Process::spawn(
+            &name,
+            &command,
+            &self.log(),
+            Some(self.dir.path()),
+        )?);
         self.wait_until_ready()
     }
 
@@ -189,30 +227,55 @@ impl Broker {
     }
 
     fn wait_until_ready(&mut self) -> Result<()> {
-        let consumer: BaseConsumer = ClientConfig::new().set("bootstrap.servers", &self.bootstrap).create()?;
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.bootstrap)
+            .create()?;
         let name = self.options.name.clone();
         let process = self.process()?;
         wait::until(&format!("the broker {name}"), READY, || {
             if let Some(status) = process.ended()? {
-                return Err(anyhow!(Hopeless(format!("the broker {name} ended ({status}):\n{}", process.log_tail(30)))));
+                return Err(anyhow!(Hopeless(format!(
+                    "the broker {name} ended ({status}):\n{}",
+                    process.log_tail(30)
+                ))));
             }
             let metadata = consumer.fetch_metadata(None, Duration::from_secs(1))?;
             // After a restart every partition has a leader before clients are let loose.
-            let led = metadata.topics().iter().flat_map(|topic| topic.partitions()).all(|partition| partition.leader() >= 0);
+            let led = metadata
+                .topics()
+                .iter()
+                .flat_map(|topic| topic.partitions())
+                .all(|partition| partition.leader() >= 0);
             Ok((led && !metadata.brokers().is_empty()).then_some(()))
         })
-        .with_context(|| format!("log: {}", self.process().map(|process| process.log_tail(15)).unwrap_or_default()))
+        .with_context(|| {
+            format!(
+                "log: {}",
+                self.process()
+                    .map(|process| process.log_tail(15))
+                    .unwrap_or_default()
+            )
+        })
     }
 
     fn bound(&self, name: &str) -> Result<&listeners::Bound> {
-        self.extra.iter().find(|bound| bound.name == name).with_context(|| format!("the broker {} has no listener {name}", self.options.name))
+        self.extra
+            .iter()
+            .find(|bound| bound.name == name)
+            .with_context(|| format!("the broker {} has no listener {name}", self.options.name))
     }
 }
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        if thread::panicking() && let Some(process) = &self.process {
-            eprintln!("last lines of the broker {}:\n{}", self.options.name, process.log_tail(20));
+        if thread::panicking()
+            && let Some(process) = &self.process
+        {
+            eprintln!(
+                "last lines of the broker {}:\n{}",
+                self.options.name,
+                process.log_tail(20)
+            );
         }
     }
 }
@@ -233,7 +296,10 @@ impl Pair {
             (source.join(), Broker::start(target))
         });
         let source = source.map_err(|_| anyhow!("starting the source broker panicked"))??;
-        Ok(Self { source, target: target? })
+        Ok(Self {
+            source,
+            target: target?,
+        })
     }
 
     /// One pair for all tests of a test binary that neither stop it nor share topic names. It ends with the process.
@@ -246,17 +312,32 @@ impl Pair {
 fn properties(dir: &Path, port: u16, controller: u16, extra: &[listeners::Bound]) -> Vec<(String, String)> {
     let listener = |bound: &listeners::Bound| format!(",{}://{}", bound.name, bound.address);
     let further: String = extra.iter().map(listener).collect();
-    let protocols: String = extra.iter().map(|bound| format!(",{}:{}", bound.name, bound.protocol)).collect();
+    let protocols: String = extra
+        .iter()
+        .map(|bound| format!(",{}:{}", bound.name, bound.protocol))
+        .collect();
     let mut properties: Vec<(String, String)> = [
         ("process.roles", "broker,controller".to_owned()),
         ("node.id", "1".to_owned()),
         ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
         ("controller.listener.names", "CONTROLLER".to_owned()),
-        ("listeners", format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{further}")),
-        ("advertised.listeners", format!("PLAINTEXT://127.0.0.1:{port}{further}")),
-        ("listener.security.protocol.map", format!("PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}")),
+        (
+            "listeners",
+            format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{further}"),
+        ),
+        (
+            "advertised.listeners",
+            format!("PLAINTEXT://127.0.0.1:{port}{further}"),
+        ),
+        (
+            "listener.security.protocol.map",
+            format!("PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}"),
+        ),
         ("inter.broker.listener.name", "PLAINTEXT".to_owned()),
-        ("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned()),
+        (
+            "authorizer.class.name",
+            "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
+        ),
         ("super.users", "User:ANONYMOUS".to_owned()),
         ("log.dirs", dir.join("data").display().to_string()),
         ("auto.create.topics.enable", "false".to_owned()),

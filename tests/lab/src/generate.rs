@@ -88,7 +88,10 @@ impl Traffic {
     /// Orders of 1 KiB, compressed with lz4, as fast as possible.
     pub fn orders(topic: &str, partitions: i32, records: u64) -> Self {
         // An hour ago: retention leaves it alone, and even millions of records stay below the broker's clock.
-        let hour_ago = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(Duration::from_secs(3600));
+        let hour_ago = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .saturating_sub(Duration::from_secs(3600));
         Self {
             topic: topic.to_owned(),
             partitions,
@@ -106,13 +109,21 @@ impl Traffic {
 
     /// Text values of a size in bytes, otherwise as [`Traffic::orders`].
     pub fn text(topic: &str, partitions: i32, records: u64, value_bytes: usize) -> Self {
-        Self { content: Content::Text, value_bytes, ..Self::orders(topic, partitions, records) }
+        Self {
+            content: Content::Text,
+            value_bytes,
+            ..Self::orders(topic, partitions, records)
+        }
     }
 
     /// The same traffic going on: the next `records` records.
     #[must_use]
     pub fn then(&self, records: u64) -> Self {
-        Self { first: self.first + self.records, records, ..self.clone() }
+        Self {
+            first: self.first + self.records,
+            records,
+            ..self.clone()
+        }
     }
 
     #[must_use]
@@ -122,7 +133,10 @@ impl Traffic {
 
     #[must_use]
     pub fn pace(self, per_second: u64) -> Self {
-        Self { pace: Pace::PerSecond(per_second), ..self }
+        Self {
+            pace: Pace::PerSecond(per_second),
+            ..self
+        }
     }
 
     pub fn partition(&self, seq: u64) -> i32 {
@@ -155,7 +169,9 @@ impl Traffic {
     pub fn records_by_partition(&self) -> Vec<u64> {
         let partitions = u64::from(self.partitions.unsigned_abs());
         let below = |end: u64, partition: u64| (end + partitions - 1 - partition) / partitions;
-        (0..partitions).map(|partition| below(self.first + self.records, partition) - below(self.first, partition)).collect()
+        (0..partitions)
+            .map(|partition| below(self.first + self.records, partition) - below(self.first, partition))
+            .collect()
     }
 
     /// Writes all of it and waits for every acknowledgement.
@@ -168,7 +184,10 @@ impl Traffic {
         let sink = Sink::new(bootstrap, &self.topic, self.codec, &self.properties)?;
         let started = Instant::now();
         let (mut key, mut value, mut number) = (Vec::new(), Vec::new(), Vec::new());
-        let mut generated = Generated { records: vec![0; usize::try_from(self.partitions)?], ..Generated::default() };
+        let mut generated = Generated {
+            records: vec![0; usize::try_from(self.partitions)?],
+            ..Generated::default()
+        };
         for seq in self.first..self.first + self.records {
             let sent = seq - self.first;
             if sent % 256 == 0 {
@@ -239,7 +258,10 @@ impl Generated {
 
 /// Splitmix64 of a seed and a number: the lab's only randomness, the same on every machine.
 pub fn mix(seed: u64, number: u64) -> u64 {
-    let mut z = seed.wrapping_mul(0xD134_2543_DE82_EF95).wrapping_add(number).wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mut z = seed
+        .wrapping_mul(0xD134_2543_DE82_EF95)
+        .wrapping_add(number)
+        .wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)
@@ -252,7 +274,10 @@ mod tests {
     #[test]
     fn values_have_the_wanted_size_and_are_repeatable() {
         for content in [Content::Orders, Content::Text, Content::Random] {
-            let traffic = Traffic { content, ..Traffic::orders("t", 8, 10) };
+            let traffic = Traffic {
+                content,
+                ..Traffic::orders("t", 8, 10)
+            };
             for seq in [0, 7, 123_456_789] {
                 let (mut one, mut two) = (Vec::new(), Vec::new());
                 traffic.value(seq, &mut one);
@@ -261,7 +286,11 @@ mod tests {
                 assert_eq!(one, two);
                 if content == Content::Orders {
                     let order: serde_json::Value = serde_json::from_slice(&one).unwrap();
-                    assert_eq!(serde_json::to_vec(&order).unwrap(), one, "orders are compact JSON");
+                    assert_eq!(
+                        serde_json::to_vec(&order).unwrap(),
+                        one,
+                        "orders are compact JSON"
+                    );
                     assert!(order["customer"]["card"].is_string() && order["customer"]["email"].is_string());
                 }
             }
@@ -270,7 +299,10 @@ mod tests {
 
     #[test]
     fn counts_by_partition_add_up() {
-        let traffic = Traffic { first: 5, ..Traffic::orders("t", 3, 10) };
+        let traffic = Traffic {
+            first: 5,
+            ..Traffic::orders("t", 3, 10)
+        };
         let mut counted = vec![0; 3];
         for seq in 5..15 {
             counted[traffic.partition(seq) as usize] += 1;

@@ -43,7 +43,11 @@ impl Kafka {
         let java = find_java()?;
         if let Some(libs) = environment::variable("TOWPATH_KAFKA_LIBS") {
             let libs = PathBuf::from(libs);
-            ensure!(libs.is_dir(), "TOWPATH_KAFKA_LIBS={}: no such folder; unset it to fetch Kafka", libs.display());
+            ensure!(
+                libs.is_dir(),
+                "TOWPATH_KAFKA_LIBS={}: no such folder; unset it to fetch Kafka",
+                libs.display()
+            );
             return Ok(Self { libs, java });
         }
         let folder = environment::cache_dir()?.join(format!("kafka-{VERSION}"));
@@ -68,16 +72,35 @@ impl Kafka {
     /// Runs a console tool to its end and returns what it printed.
     pub fn tool(&self, class: &str, args: &[&str]) -> Result<String> {
         // A tool lives for a second: the second compiler would only cost time.
-        let output = self.java(class, &["-Xmx256m", "-XX:TieredStopAtLevel=1"]).args(args).stdin(Stdio::null()).output()?;
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        ensure!(output.status.success(), "{class} {} failed ({}):\n{text}", args.join(" "), output.status);
+        let output = self
+            .java(class, &["-Xmx256m", "-XX:TieredStopAtLevel=1"])
+            .args(args)
+            .stdin(Stdio::null())
+            .output()?;
+        let text = format!(
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        ensure!(
+            output.status.success(),
+            "{class} {} failed ({}):\n{text}",
+            args.join(" "),
+            output.status
+        );
         Ok(text)
     }
 
     /// The JDK's keytool.
     pub fn keytool(&self) -> Command {
-        let beside = fs::canonicalize(&self.java).ok().and_then(|java| Some(java.parent()?.join("keytool")));
-        Command::new(beside.filter(|file| file.is_file()).unwrap_or_else(|| PathBuf::from("keytool")))
+        let beside = fs::canonicalize(&self.java)
+            .ok()
+            .and_then(|java| Some(java.parent()?.join("keytool")));
+        Command::new(
+            beside
+                .filter(|file| file.is_file())
+                .unwrap_or_else(|| PathBuf::from("keytool")),
+        )
     }
 
     /// Writes the logging configuration of a server to a folder and returns the JVM flag that names it.
@@ -89,26 +112,43 @@ impl Kafka {
 }
 
 fn find_java() -> Result<PathBuf> {
-    const INSTALL: &str = "install a JDK of version 17 or newer, on Debian: apt-get install openjdk-17-jdk-headless";
+    const INSTALL: &str =
+        "install a JDK of version 17 or newer, on Debian: apt-get install default-jdk-headless";
     let java = match environment::variable("JAVA_HOME") {
         Some(home) => Some(Path::new(&home).join("bin/java")).filter(|file| file.is_file()),
         None => None,
     };
-    let java = java.or_else(|| environment::find_program("java")).with_context(|| format!("java was not found in JAVA_HOME or PATH: {INSTALL}"))?;
-    let output = Command::new(&java).arg("-version").output().with_context(|| format!("cannot run {}", java.display()))?;
+    let java = java
+        .or_else(|| environment::find_program("java"))
+        .with_context(|| format!("java was not found in JAVA_HOME or PATH: {INSTALL}"))?;
+    let output = Command::new(&java)
+        .arg("-version")
+        .output()
+        .with_context(|| format!("cannot run {}", java.display()))?;
     let text = String::from_utf8_lossy(&output.stderr);
-    let version = text.split('"').nth(1).and_then(|version| version.split(['.', '-', '+']).next()?.parse::<u32>().ok());
+    let version = text
+        .split('"')
+        .nth(1)
+        .and_then(|version| version.split(['.', '-', '+']).next()?.parse::<u32>().ok());
     match version {
         Some(version) if version >= OLDEST_JAVA => Ok(java),
-        Some(version) => bail!("{} is Java {version}, Kafka {VERSION} needs {OLDEST_JAVA}: {INSTALL}", java.display()),
-        None => bail!("{} does not tell its version ({}): {INSTALL}", java.display(), text.trim()),
+        Some(version) => bail!(
+            "{} is Java {version}, Kafka {VERSION} needs {OLDEST_JAVA}: {INSTALL}",
+            java.display()
+        ),
+        None => bail!(
+            "{} does not tell its version ({}): {INSTALL}",
+            java.display(),
+            text.trim()
+        ),
     }
 }
 
 /// Fetches into a folder of our own and renames it: an interrupted or a concurrent fetch leaves nothing half done.
 fn fetch_to(folder: &Path) -> Result<()> {
-    let mvn = environment::find_program("mvn")
-        .context("mvn was not found in PATH, and Kafka is fetched with it: on Debian: apt-get install maven")?;
+    let mvn = environment::find_program("mvn").context(
+        "mvn was not found in PATH, and Kafka is fetched with it: on Debian: apt-get install maven",
+    )?;
     let parent = folder.parent().context("the cache folder has a parent")?;
     fs::create_dir_all(parent)?;
     let work = tempfile::Builder::new().prefix(".kafka-").tempdir_in(parent)?;
@@ -119,7 +159,8 @@ fn fetch_to(folder: &Path) -> Result<()> {
     if let Err(error) = fs::rename(&libs, folder) {
         // Another process was faster, or an older version of this program left the folder without the mark.
         if !folder.join(COMPLETE).is_file() {
-            fs::remove_dir_all(folder).with_context(|| format!("cannot put Kafka into {}: {error}", folder.display()))?;
+            fs::remove_dir_all(folder)
+                .with_context(|| format!("cannot put Kafka into {}: {error}", folder.display()))?;
             fs::rename(&libs, folder)?;
         }
     }
@@ -153,6 +194,9 @@ fn run_maven(mvn: &Path, work: &Path, libs: &Path) -> Result<()> {
     eprintln!("{}  {files} files, done", if terminal { "\r" } else { "" });
     let status = child.wait()?;
     let tail = log[log.len().saturating_sub(15)..].join("\n");
-    ensure!(status.success(), "maven could not fetch Kafka {VERSION} ({status}); is the network reachable? Its last lines:\n{tail}");
+    ensure!(
+        status.success(),
+        "maven could not fetch Kafka {VERSION} ({status}); is the network reachable? Its last lines:\n{tail}"
+    );
     Ok(())
 }

@@ -16,13 +16,18 @@ impl Masker {
     /// Paths are `$.a.b`: members of objects, nothing else.
     pub fn new(paths: &[&str], replacement: &str) -> Result<Self> {
         let parse = |path: &&str| -> Result<Vec<String>> {
-            let members = path.strip_prefix("$.").with_context(|| format!("{path}: a path starts with $."))?;
+            let members = path
+                .strip_prefix("$.")
+                .with_context(|| format!("{path}: a path starts with $."))?;
             if members.contains(['[', '*']) {
                 bail!("{path}: the lab's masker knows members of objects only");
             }
             Ok(members.split('.').map(str::to_owned).collect())
         };
-        Ok(Self { paths: paths.iter().map(parse).collect::<Result<_>>()?, replacement: Value::from(replacement) })
+        Ok(Self {
+            paths: paths.iter().map(parse).collect::<Result<_>>()?,
+            replacement: Value::from(replacement),
+        })
     }
 
     /// The fields of the lab's orders.
@@ -37,7 +42,9 @@ impl Masker {
             return;
         };
         for path in &self.paths {
-            let found = path.iter().try_fold(&mut document, |object, member| object.as_object_mut()?.get_mut(member));
+            let found = path.iter().try_fold(&mut document, |object, member| {
+                object.as_object_mut()?.get_mut(member)
+            });
             if let Some(found) = found {
                 *found = self.replacement.clone();
             }
@@ -54,6 +61,9 @@ mod tests {
     fn masks_and_keeps_the_rest() {
         let mut out = Vec::new();
         Masker::orders("***").apply(br#"{"b":1.5,"customer":{"card":"1","x":null},"a":[1]}"#, &mut out);
-        assert_eq!(String::from_utf8(out).unwrap(), r#"{"b":1.5,"customer":{"card":"***","x":null},"a":[1]}"#);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"{"b":1.5,"customer":{"card":"***","x":null},"a":[1]}"#
+        );
     }
 }

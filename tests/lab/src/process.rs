@@ -33,16 +33,23 @@ pub struct Process {
 }
 
 const GATE: &str = r#"read -r go && exec "$@" </dev/null"#;
-const WATCHDOG: &str = r#"trap '' INT TERM HUP; read -r x; kill -9 "$1"; if [ -n "$2" ]; then rm -rf -- "$2"; fi"#;
+const WATCHDOG: &str =
+    r#"trap '' INT TERM HUP; read -r x; kill -9 "$1"; if [ -n "$2" ]; then rm -rf -- "$2"; fi"#;
 
 // === impl Process ===
 
 impl Process {
     /// Starts a program with its output appended to `log`. Should this process die, the program is killed, and `folder` removed.
     pub fn spawn(name: &str, command: &Command, log: &Path, folder: Option<&Path>) -> Result<Self> {
-        let output = File::options().create(true).append(true).open(log).with_context(|| format!("cannot write {}", log.display()))?;
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("cannot write {}", log.display()))?;
         let mut gate = Command::new("sh");
-        gate.args(["-c", GATE, name]).arg(command.get_program()).args(command.get_args());
+        gate.args(["-c", GATE, name])
+            .arg(command.get_program())
+            .args(command.get_args());
         for (key, value) in command.get_envs() {
             match value {
                 Some(value) => gate.env(key, value),
@@ -66,8 +73,18 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start a watchdog for {name}"))?;
-        child.stdin.take().context("the gate was started with a pipe")?.write_all(b"go\n")?;
-        Ok(Self { name: name.to_owned(), child, watchdog, log: log.to_owned(), status: None })
+        child
+            .stdin
+            .take()
+            .context("the gate was started with a pipe")?
+            .write_all(b"go\n")?;
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            watchdog,
+            log: log.to_owned(),
+            status: None,
+        })
     }
 
     pub fn pid(&self) -> u32 {
@@ -80,7 +97,9 @@ impl Process {
 
     /// The last lines of what it wrote.
     pub fn log_tail(&self, lines: usize) -> String {
-        let text = fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        let text = fs::read(&self.log)
+            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+            .unwrap_or_default();
         let all: Vec<&str> = text.lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
     }
@@ -129,7 +148,13 @@ impl Process {
             bail!("{} has ended already: {status}", self.name);
         }
         let status = Command::new("sh")
-            .args(["-c", r#"kill -s "$1" "$2""#, "kill", signal, &self.pid().to_string()])
+            .args([
+                "-c",
+                r#"kill -s "$1" "$2""#,
+                "kill",
+                signal,
+                &self.pid().to_string(),
+            ])
             .status()?;
         if !status.success() {
             bail!("cannot send SIG{signal} to {}", self.name);
@@ -151,8 +176,18 @@ impl Process {
     pub fn cpu_time(&self) -> Result<Duration> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()))?;
         // The second field is the name in brackets and may contain spaces; utime and stime are fields 14 and 15.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).context("/proc/<pid>/stat is too short");
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let ticks = |index: usize| {
+            fields
+                .get(index)
+                .and_then(|field| field.parse::<u64>().ok())
+                .context("/proc/<pid>/stat is too short")
+        };
         // USER_HZ is 100 on every Linux that Rust runs on.
         Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
     }
@@ -161,7 +196,14 @@ impl Process {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))?;
         status
             .lines()
-            .find_map(|line| line.strip_prefix(field)?.trim().strip_suffix("kB")?.trim().parse().ok())
+            .find_map(|line| {
+                line.strip_prefix(field)?
+                    .trim()
+                    .strip_suffix("kB")?
+                    .trim()
+                    .parse()
+                    .ok()
+            })
             .with_context(|| format!("/proc/<pid>/status of {} has no {field}", self.name))
     }
 
@@ -181,7 +223,10 @@ impl Drop for Process {
 /// True when a program that was not reaped yet has ended.
 fn is_zombie(pid: u32) -> bool {
     match fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(stat) => stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])),
+        Ok(stat) => stat
+            .rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X'])),
         Err(_) => true,
     }
 }

@@ -17,7 +17,12 @@ use crate::generate::SEQ_HEADER;
 const STALL: Duration = Duration::from_secs(60);
 
 /// Calls `each` for every record up to the end offsets of now, each partition in order. Returns the records of each partition.
-pub fn topic(bootstrap: &str, topic: &str, isolation: Isolation, mut each: impl FnMut(&BorrowedMessage<'_>) -> Result<()>) -> Result<Vec<u64>> {
+pub fn topic(
+    bootstrap: &str,
+    topic: &str,
+    isolation: Isolation,
+    mut each: impl FnMut(&BorrowedMessage<'_>) -> Result<()>,
+) -> Result<Vec<u64>> {
     let level = match isolation {
         Isolation::ReadCommitted => "read_committed",
         Isolation::ReadUncommitted => "read_uncommitted",
@@ -34,7 +39,10 @@ pub fn topic(bootstrap: &str, topic: &str, isolation: Isolation, mut each: impl 
         .set("queued.max.messages.kbytes", "16384")
         .create()?;
     let metadata = consumer.fetch_metadata(Some(topic), STALL)?;
-    let partitions = metadata.topics().first().map_or(0, |found| found.partitions().len());
+    let partitions = metadata
+        .topics()
+        .first()
+        .map_or(0, |found| found.partitions().len());
     if partitions == 0 {
         bail!("no topic {topic} on {bootstrap}");
     }
@@ -65,8 +73,13 @@ pub fn topic(bootstrap: &str, topic: &str, isolation: Isolation, mut each: impl 
                 (message.offset() + 1 >= end).then_some(partition)
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => Some(usize::try_from(partition)?),
-            Some(Err(error)) if last.elapsed() > STALL => return Err(error).with_context(|| format!("reading {topic}")),
-            None if last.elapsed() > STALL => bail!("{topic} on {bootstrap} delivered nothing for {} s", STALL.as_secs()),
+            Some(Err(error)) if last.elapsed() > STALL => {
+                return Err(error).with_context(|| format!("reading {topic}"));
+            }
+            None if last.elapsed() > STALL => bail!(
+                "{topic} on {bootstrap} delivered nothing for {} s",
+                STALL.as_secs()
+            ),
             Some(Err(_)) | None => None,
         };
         if let Some(partition) = ended
@@ -86,7 +99,12 @@ pub fn count(bootstrap: &str, name: &str, isolation: Isolation) -> Result<Vec<u6
 /// The sequence number that a generator gave to a record.
 pub fn sequence(message: &BorrowedMessage<'_>) -> Result<u64> {
     let headers = message.headers().context("a record of the lab has headers")?;
-    let value = headers.iter().find(|header| header.key == SEQ_HEADER).and_then(|header| header.value);
-    let text = std::str::from_utf8(value.with_context(|| format!("no header {SEQ_HEADER} at offset {}", message.offset()))?)?;
+    let value = headers
+        .iter()
+        .find(|header| header.key == SEQ_HEADER)
+        .and_then(|header| header.value);
+    let text = std::str::from_utf8(
+        value.with_context(|| format!("no header {SEQ_HEADER} at offset {}", message.offset()))?,
+    )?;
     Ok(text.parse()?)
 }

@@ -50,7 +50,8 @@ impl RawBatch {
     }
 
     pub fn codec(&self) -> &'static str {
-        ["none", "gzip", "snappy", "lz4", "zstd", "?", "?", "?"][usize::from(self.attributes().to_be_bytes()[1] & 7)]
+        ["none", "gzip", "snappy", "lz4", "zstd", "?", "?", "?"]
+            [usize::from(self.attributes().to_be_bytes()[1] & 7)]
     }
 
     pub fn last_offset(&self) -> i64 {
@@ -75,14 +76,21 @@ impl RawBatch {
     }
 
     fn bytes<const N: usize>(&self, at: usize) -> [u8; N] {
-        self.header[at..at + N].try_into().expect("the fields lie within the header")
+        self.header[at..at + N]
+            .try_into()
+            .expect("the fields lie within the header")
     }
 }
 
 impl std::fmt::Debug for RawBatch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (first, last, records) = (self.base_offset, self.last_offset(), self.record_count());
-        write!(f, "batch {first}..={last} ({records} records, {}, {} bytes)", self.codec(), self.body.len())
+        write!(
+            f,
+            "batch {first}..={last} ({records} records, {}, {} bytes)",
+            self.codec(),
+            self.body.len()
+        )
     }
 }
 
@@ -90,7 +98,8 @@ impl std::fmt::Debug for RawBatch {
 
 impl Batches {
     pub(crate) fn open(partition: &Path) -> Result<Self> {
-        let entries = fs::read_dir(partition).with_context(|| format!("no such partition here: {}", partition.display()))?;
+        let entries = fs::read_dir(partition)
+            .with_context(|| format!("no such partition here: {}", partition.display()))?;
         let mut segments = Vec::new();
         for entry in entries {
             let path = entry?.path();
@@ -100,13 +109,18 @@ impl Batches {
         }
         // The name of a segment is its first offset with leading zeros.
         segments.sort();
-        Ok(Self { segments: segments.into(), current: None })
+        Ok(Self {
+            segments: segments.into(),
+            current: None,
+        })
     }
 
     fn read_next(&mut self) -> Result<Option<RawBatch>> {
         loop {
             if self.current.is_none() {
-                let Some(path) = self.segments.pop_front() else { return Ok(None) };
+                let Some(path) = self.segments.pop_front() else {
+                    return Ok(None);
+                };
                 match File::open(&path) {
                     Ok(file) => self.current = Some(BufReader::with_capacity(1 << 20, file)),
                     // Deleted by retention or replaced by the cleaner since it was listed.
@@ -142,7 +156,11 @@ fn read_batch(file: &mut impl Read) -> Result<Option<RawBatch>> {
         // A preallocated tail.
         return Ok(None);
     }
-    ensure!(header[16] == 2, "a batch of magic {}: the lab reads format 2 only", header[16]);
+    ensure!(
+        header[16] == 2,
+        "a batch of magic {}: the lab reads format 2 only",
+        header[16]
+    );
     if length < HEADER_BYTES {
         bail!("a batch of {length} bytes is shorter than its header");
     }
@@ -151,7 +169,11 @@ fn read_batch(file: &mut impl Read) -> Result<Option<RawBatch>> {
         return Ok(None);
     }
     let base_offset = i64::from_be_bytes(header[..8].try_into().expect("eight bytes of the header"));
-    Ok(Some(RawBatch { base_offset, header, body }))
+    Ok(Some(RawBatch {
+        base_offset,
+        header,
+        body,
+    }))
 }
 
 /// False when the file ends before the buffer is full.

@@ -39,26 +39,44 @@ pub struct Rewind {
 
 /// Reads the copy of `traffic` (all of it, from record 0) and compares sequence numbers.
 pub fn audit(bootstrap: &str, topic: &str, traffic: &Traffic) -> Result<Audit> {
-    let expected = Traffic { records: traffic.first + traffic.records, first: 0, ..traffic.clone() };
+    let expected = Traffic {
+        records: traffic.first + traffic.records,
+        first: 0,
+        ..traffic.clone()
+    };
     let partitions = u64::from(traffic.partitions.unsigned_abs());
-    let mut seen: Vec<Vec<bool>> =
-        expected.records_by_partition().into_iter().map(|records| usize::try_from(records).map(|records| vec![false; records])).collect::<Result<_, _>>()?;
+    let mut seen: Vec<Vec<bool>> = expected
+        .records_by_partition()
+        .into_iter()
+        .map(|records| usize::try_from(records).map(|records| vec![false; records]))
+        .collect::<Result<_, _>>()?;
     let mut last: Vec<Option<usize>> = vec![None; seen.len()];
     let mut newest = last.clone();
-    let mut audit = Audit { partitions: vec![PartitionAudit::default(); seen.len()] };
+    let mut audit = Audit {
+        partitions: vec![PartitionAudit::default(); seen.len()],
+    };
 
     read::topic(bootstrap, topic, Isolation::ReadUncommitted, |message| {
         let seq = read::sequence(message)?;
         let (partition, offset) = (usize::try_from(message.partition())?, message.offset());
-        ensure!(expected.partition(seq) == message.partition(), "record {seq} is in partition {partition}, offset {offset}");
+        ensure!(
+            expected.partition(seq) == message.partition(),
+            "record {seq} is in partition {partition}, offset {offset}"
+        );
         let index = usize::try_from(seq / partitions)?;
         let found = &mut audit.partitions[partition];
-        ensure!(index < seen[partition].len(), "record {seq} at {partition}/{offset} was never generated");
+        ensure!(
+            index < seen[partition].len(),
+            "record {seq} at {partition}/{offset} was never generated"
+        );
         found.records += 1;
         if let Some(last) = last[partition]
             && index <= last
         {
-            found.rewinds.push(Rewind { offset, records: (last - index + 1) as u64 });
+            found.rewinds.push(Rewind {
+                offset,
+                records: (last - index + 1) as u64,
+            });
         }
         if std::mem::replace(&mut seen[partition][index], true) {
             found.duplicates += 1;
@@ -84,17 +102,30 @@ impl Audit {
     }
 
     pub fn missing(&self) -> u64 {
-        self.partitions.iter().flat_map(|partition| &partition.missing).map(|range| range.end - range.start).sum()
+        self.partitions
+            .iter()
+            .flat_map(|partition| &partition.missing)
+            .map(|range| range.end - range.start)
+            .sum()
     }
 
     /// The longest way back of any partition, in records.
     pub fn longest_rewind(&self) -> u64 {
-        self.partitions.iter().flat_map(|partition| &partition.rewinds).map(|rewind| rewind.records).max().unwrap_or(0)
+        self.partitions
+            .iter()
+            .flat_map(|partition| &partition.rewinds)
+            .map(|rewind| rewind.records)
+            .max()
+            .unwrap_or(0)
     }
 
     /// Nothing lost and the order kept; what came twice came again in order.
     pub fn assert_at_least_once(&self) -> Result<()> {
-        let out_of_order: u64 = self.partitions.iter().map(|partition| partition.out_of_order).sum();
+        let out_of_order: u64 = self
+            .partitions
+            .iter()
+            .map(|partition| partition.out_of_order)
+            .sum();
         ensure!(self.missing() == 0 && out_of_order == 0, "{self}");
         Ok(())
     }
@@ -115,11 +146,20 @@ impl fmt::Display for Audit {
                 f,
                 "partition {partition}: {} records, missing {missing:?}{}, {} duplicates, {} out of order, {} rewinds (longest {})",
                 found.records,
-                if missing.len() < found.missing.len() { " and more" } else { "" },
+                if missing.len() < found.missing.len() {
+                    " and more"
+                } else {
+                    ""
+                },
                 found.duplicates,
                 found.out_of_order,
                 found.rewinds.len(),
-                found.rewinds.iter().map(|rewind| rewind.records).max().unwrap_or(0)
+                found
+                    .rewinds
+                    .iter()
+                    .map(|rewind| rewind.records)
+                    .max()
+                    .unwrap_or(0)
             )?;
         }
         Ok(())
@@ -144,7 +184,10 @@ mod tests {
 
     #[test]
     fn gaps_are_ranges() {
-        assert_eq!(gaps(&[false, true, true, false, false, true, false]), [0..1, 3..5, 6..7]);
+        assert_eq!(
+            gaps(&[false, true, true, false, false, true, false]),
+            [0..1, 3..5, 6..7]
+        );
         assert_eq!(gaps(&[]), []);
     }
 }

@@ -39,7 +39,10 @@ impl std::fmt::Display for Hopeless {
 impl std::error::Error for Hopeless {}
 
 /// Lets time pass: for pacing traffic and between two looks at a condition.
-#[expect(clippy::disallowed_methods, reason = "the one sleep of the lab: callers look at a condition afterwards")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one sleep of the lab: callers look at a condition afterwards"
+)]
 pub fn pause(time: Duration) {
     thread::sleep(time);
 }

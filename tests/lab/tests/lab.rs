@@ -35,7 +35,10 @@ fn generated_records_are_counted_compared_and_numbered() -> Result<()> {
     traffic.produce(target.0)?;
 
     assert_eq!(generated.records, traffic.records_by_partition());
-    assert_eq!(read::count(source.0, "counted", Isolation::ReadCommitted)?, generated.records);
+    assert_eq!(
+        read::count(source.0, "counted", Isolation::ReadCommitted)?,
+        generated.records
+    );
     let report = compare::assert_same(source, target, 10_001)?;
     for side in report.partitions.iter() {
         assert_eq!(side.source, side.target, "counts, bytes and checksums");
@@ -95,7 +98,10 @@ fn planted(topic: &str, source: &[Item<'_>], target: &[Item<'_>]) -> Result<Opti
         sink.finish()?;
     }
     let report = compare::same(left, right)?;
-    assert_eq!((report.source_records(), report.target_records()), (source.len() as u64, target.len() as u64));
+    assert_eq!(
+        (report.source_records(), report.target_records()),
+        (source.len() as u64, target.len() as u64)
+    );
     Ok(report.first_difference().cloned())
 }
 
@@ -113,34 +119,142 @@ fn planted_differences_are_found_and_named() -> Result<()> {
     let good: Vec<Item<'_>> = (0..100).map(item).collect();
     fn changed<'a>(good: &[Item<'a>], number: usize, item: Item<'a>) -> Vec<Item<'a>> {
         let mut bad = good.to_vec();
-        bad[number] = Item { key: item.key.or(bad[number].key), ..item };
+        bad[number] = Item {
+            key: item.key.or(bad[number].key),
+            ..item
+        };
         bad
     }
-    let usual = Item { timestamp: base, value: Some(b"value"), headers: &[("a", Some(b"1")), ("b", Some(b"2")), ("n", None)], ..Item::default() };
+    let usual = Item {
+        timestamp: base,
+        value: Some(b"value"),
+        headers: &[("a", Some(b"1")), ("b", Some(b"2")), ("n", None)],
+        ..Item::default()
+    };
     let expect = |topic: &str, bad: &[Item<'_>], index: u64, what: What| -> Result<()> {
         let found = planted(topic, &good, bad)?;
         println!("{}", found.as_ref().map(ToString::to_string).unwrap_or_default());
         let found = found.map(|difference| (difference.index, difference.what));
-        ensure!(found == Some((index, what.clone())), "{topic}: {found:?} instead of {what:?} at {index}");
+        ensure!(
+            found == Some((index, what.clone())),
+            "{topic}: {found:?} instead of {what:?} at {index}"
+        );
         Ok(())
     };
 
     assert_eq!(planted("planted-nothing", &good, &good)?, None);
-    expect("planted-value", &changed(&good, 41, Item { value: Some(b"valuE"), ..usual }), 41, What::Value)?;
-    expect("planted-null-value", &changed(&good, 41, Item { value: None, ..usual }), 41, What::Value)?;
-    expect("planted-key", &changed(&good, 41, Item { key: Some(b"other"), ..usual }), 41, What::Key)?;
-    expect("planted-time", &changed(&good, 41, Item { timestamp: base + 1, ..usual }), 41, What::Timestamp)?;
+    expect(
+        "planted-value",
+        &changed(
+            &good,
+            41,
+            Item {
+                value: Some(b"valuE"),
+                ..usual
+            },
+        ),
+        41,
+        What::Value,
+    )?;
+    expect(
+        "planted-null-value",
+        &changed(&good, 41, Item { value: None, ..usual }),
+        41,
+        What::Value,
+    )?;
+    expect(
+        "planted-key",
+        &changed(
+            &good,
+            41,
+            Item {
+                key: Some(b"other"),
+                ..usual
+            },
+        ),
+        41,
+        What::Key,
+    )?;
+    expect(
+        "planted-time",
+        &changed(
+            &good,
+            41,
+            Item {
+                timestamp: base + 1,
+                ..usual
+            },
+        ),
+        41,
+        What::Timestamp,
+    )?;
     let swapped = &[("b", Some(&b"2"[..])), ("a", Some(b"1")), ("n", None)];
-    expect("planted-header-order", &changed(&good, 0, Item { headers: swapped, ..usual }), 0, What::Headers)?;
+    expect(
+        "planted-header-order",
+        &changed(
+            &good,
+            0,
+            Item {
+                headers: swapped,
+                ..usual
+            },
+        ),
+        0,
+        What::Headers,
+    )?;
     let emptied = &[("a", Some(&b"1"[..])), ("b", Some(b"2")), ("n", Some(b""))];
-    expect("planted-header-null", &changed(&good, 0, Item { headers: emptied, ..usual }), 0, What::Headers)?;
+    expect(
+        "planted-header-null",
+        &changed(
+            &good,
+            0,
+            Item {
+                headers: emptied,
+                ..usual
+            },
+        ),
+        0,
+        What::Headers,
+    )?;
 
-    expect("planted-missing-last", &good[..99], 99, What::Missing { records: 1 })?;
-    expect("planted-missing", &[&good[..20], &good[27..]].concat(), 20, What::Missing { records: 7 })?;
-    expect("planted-duplicate-last", &[&good[..], &good[99..]].concat(), 100, What::Duplicate { of: towpath_domain::Offset(99) })?;
-    expect("planted-rewind", &[&good[..50], &good[40..]].concat(), 50, What::Duplicate { of: towpath_domain::Offset(40) })?;
-    let foreign = [Item { key: Some(b"foreign"), ..usual }; 3];
-    expect("planted-extra", &[&good[..50], &foreign, &good[50..]].concat(), 50, What::Extra { records: 3 })?;
+    expect(
+        "planted-missing-last",
+        &good[..99],
+        99,
+        What::Missing { records: 1 },
+    )?;
+    expect(
+        "planted-missing",
+        &[&good[..20], &good[27..]].concat(),
+        20,
+        What::Missing { records: 7 },
+    )?;
+    expect(
+        "planted-duplicate-last",
+        &[&good[..], &good[99..]].concat(),
+        100,
+        What::Duplicate {
+            of: towpath_domain::Offset(99),
+        },
+    )?;
+    expect(
+        "planted-rewind",
+        &[&good[..50], &good[40..]].concat(),
+        50,
+        What::Duplicate {
+            of: towpath_domain::Offset(40),
+        },
+    )?;
+    let foreign = [Item {
+        key: Some(b"foreign"),
+        ..usual
+    }; 3];
+    expect(
+        "planted-extra",
+        &[&good[..50], &foreign, &good[50..]].concat(),
+        50,
+        What::Extra { records: 3 },
+    )?;
     expect("planted-empty-target", &[], 0, What::Missing { records: 100 })?;
     let order = [&good[..50], &good[51..52], &good[50..51], &good[52..]].concat();
     expect("planted-order", &order, 50, What::Order)
@@ -152,13 +266,31 @@ fn a_copy_with_rewinds_is_audited() -> Result<()> {
     let (_, target) = both("rewound");
     let traffic = Traffic::text("rewound", 2, 1000, 100);
     traffic.produce(target.0)?;
-    let again = Traffic { first: 900, records: 150, ..traffic.clone() };
+    let again = Traffic {
+        first: 900,
+        records: 150,
+        ..traffic.clone()
+    };
     again.produce(target.0)?;
-    let skipped = Traffic { first: 1060, records: 40, ..traffic.clone() };
+    let skipped = Traffic {
+        first: 1060,
+        records: 40,
+        ..traffic.clone()
+    };
     skipped.produce(target.0)?;
 
-    let audit = sequence::audit(target.0, "rewound", &Traffic { records: 1100, ..traffic })?;
-    assert_eq!((audit.duplicates(), audit.missing(), audit.longest_rewind()), (100, 10, 50));
+    let audit = sequence::audit(
+        target.0,
+        "rewound",
+        &Traffic {
+            records: 1100,
+            ..traffic
+        },
+    )?;
+    assert_eq!(
+        (audit.duplicates(), audit.missing(), audit.longest_rewind()),
+        (100, 10, 50)
+    );
     assert_eq!(audit.partitions[1].missing, vec![525..530]);
     assert_eq!(audit.partitions[0].rewinds.len(), 1);
     assert!(audit.assert_at_least_once().is_err());
@@ -167,13 +299,25 @@ fn a_copy_with_rewinds_is_audited() -> Result<()> {
 
 #[test]
 fn transactions_abort_where_they_are_said_to() -> Result<()> {
-    create("transactions", 3)?;
+    create("transactions", 2)?;
     let (source, _) = both("transactions");
-    let what = Transactions { topic: "transactions".to_owned(), partitions: 3, producers: 3, rounds: 4, records: 50, codec: Codec::Zstd };
+    let what = Transactions {
+        topic: "transactions".to_owned(),
+        partitions: 2,
+        producers: 3,
+        rounds: 4,
+        records: 50,
+        codec: Codec::Zstd,
+    };
     let (committed, aborted): (Generated, Generated) = generate::transactional(source.0, &what)?;
     assert_eq!((committed.total(), aborted.total()), (400, 200));
-    assert_eq!(read::count(source.0, "transactions", Isolation::ReadCommitted)?, committed.records);
-    let all: u64 = read::count(source.0, "transactions", Isolation::ReadUncommitted)?.iter().sum();
+    assert_eq!(
+        read::count(source.0, "transactions", Isolation::ReadCommitted)?,
+        committed.records
+    );
+    let all: u64 = read::count(source.0, "transactions", Isolation::ReadUncommitted)?
+        .iter()
+        .sum();
     assert_eq!(all, 600);
     let mut markers = 0;
     for batch in Pair::shared().source.log_batches("transactions", 0)? {
@@ -191,9 +335,17 @@ fn the_cleaner_leaves_holes() -> Result<()> {
     let written = generate::compacted(source, "holes", 2, 20_000)?;
     let left = read::count(source.bootstrap(), "holes", Isolation::ReadCommitted)?;
     for (left, written) in left.iter().zip(&written.records) {
-        assert!(*left > 0 && left * 3 <= written * 2, "{left} of {written} are left");
+        assert!(
+            *left > 0 && left * 3 <= written * 2,
+            "{left} of {written} are left"
+        );
     }
-    let ends: Vec<u64> = source.admin()?.offsets("holes")?.iter().map(|(_, end)| end.unsigned_abs()).collect();
+    let ends: Vec<u64> = source
+        .admin()?
+        .offsets("holes")?
+        .iter()
+        .map(|(_, end)| end.unsigned_abs())
+        .collect();
     assert_eq!(ends, written.records);
     Ok(())
 }
@@ -203,13 +355,16 @@ fn administration_does_what_it_says() -> Result<()> {
     let admin = Pair::shared().source.admin()?;
     admin.create_topic("administered", 2, &[("retention.ms", "-1")])?;
     admin.alter_topic("administered", &[("max.message.bytes", "2000000")])?;
-    let configs = [("max.message.bytes", "2000000"), ("retention.ms", "-1")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let configs = [("max.message.bytes", "2000000"), ("retention.ms", "-1")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(admin.topic_configs("administered")?, configs);
     Traffic::text("administered", 2, 100, 100).produce(Pair::shared().source.bootstrap())?;
     admin.delete_records("administered", 1, 20)?;
     assert_eq!(admin.offsets("administered")?, [(0, 50), (20, 50)]);
     admin.delete_topic("administered")?;
-    wait::until("the deletion", Duration::from_secs(30), || Ok(admin.partitions("administered")?.is_none().then_some(())))
+    wait::until("the deletion", Duration::from_secs(30), || {
+        Ok(admin.partitions("administered")?.is_none().then_some(()))
+    })
 }
 
 #[test]
@@ -225,22 +380,43 @@ fn a_broker_keeps_its_data_over_kills_and_has_tls_and_scram() -> Result<()> {
     traffic.produce(broker.bootstrap())?;
 
     let topics = |broker: &Broker, listener: &str| -> Result<String> {
-        let config = broker.client_properties(listener)?.to_str().expect("a plain name").to_owned();
+        let config = broker
+            .client_properties(listener)?
+            .to_str()
+            .expect("a plain name")
+            .to_owned();
         broker.kafka().tool(
             "org.apache.kafka.tools.TopicCommand",
-            &["--bootstrap-server", broker.bootstrap_of(listener)?, "--command-config", &config, "--list"],
+            &[
+                "--bootstrap-server",
+                broker.bootstrap_of(listener)?,
+                "--command-config",
+                &config,
+                "--list",
+            ],
         )
     };
     assert!(topics(&broker, "TLS")?.contains("kept"));
     assert!(broker.ca_pem().is_file());
     // The authorizer is on: a user without an ACL sees nothing, and with one what it was given.
     assert!(!topics(&broker, "SCRAM")?.contains("kept"));
-    broker.admin()?.acls(&["--add", "--allow-principal", "User:alice", "--operation", "Describe", "--topic", "kept"])?;
+    broker.admin()?.acls(&[
+        "--add",
+        "--allow-principal",
+        "User:alice",
+        "--operation",
+        "Describe",
+        "--topic",
+        "kept",
+    ])?;
     assert!(topics(&broker, "SCRAM")?.contains("kept"));
 
     broker.kill()?;
     broker.start_again()?;
-    assert_eq!(read::count(broker.bootstrap(), "kept", Isolation::ReadCommitted)?, [500]);
+    assert_eq!(
+        read::count(broker.bootstrap(), "kept", Isolation::ReadCommitted)?,
+        [500]
+    );
     traffic.then(100).produce(broker.bootstrap())?;
     broker.restart()?;
     sequence::audit(broker.bootstrap(), "kept", &traffic.then(100))?.assert_exactly_once()?;
@@ -256,7 +432,9 @@ fn programs_do_not_outlive_the_lab() -> Result<()> {
     let mut command = Command::new("sh");
     command.args(["-c", "echo started; exec sleep 600"]);
     let mut sleeper = Process::spawn("sleeper", &command, &log, None)?;
-    wait::until("the start", Duration::from_secs(10), || Ok(sleeper.log_tail(1).contains("started").then_some(())))?;
+    wait::until("the start", Duration::from_secs(10), || {
+        Ok(sleeper.log_tail(1).contains("started").then_some(()))
+    })?;
     assert!(sleeper.ended()?.is_none());
     let proc = std::path::PathBuf::from(format!("/proc/{}", sleeper.pid()));
     sleeper.stop(Duration::from_secs(10))?;

@@ -76,7 +76,9 @@ impl Pair {
             let Some(right) = right else {
                 let first = Record::new(&left, expected);
                 let tail = drain(&mut source, mask, &mut report.source, None, &mut pass)?;
-                let what = What::Missing { records: 1 + tail.records };
+                let what = What::Missing {
+                    records: 1 + tail.records,
+                };
                 report.difference = Some(self.difference(report.compared, what, Some(first), None));
                 break;
             };
@@ -87,7 +89,8 @@ impl Pair {
                 continue;
             };
 
-            let (left_record, right_record) = (Record::new(&left, expected), Record::new(&right, right.payload()));
+            let (left_record, right_record) =
+                (Record::new(&left, expected), Record::new(&right, right.payload()));
             let right_crc = checksum(&right, right.payload());
             report.target.add(size(&right, right.payload()), right_crc);
             let in_source = drain(&mut source, mask, &mut report.source, Some(right_crc), &mut pass)?;
@@ -100,7 +103,8 @@ impl Pair {
                 (_, _, None, Some(records)) => What::Extra { records },
                 (field, None, None, None) => field,
             };
-            report.difference = Some(self.difference(report.compared, what, Some(left_record), Some(right_record)));
+            report.difference =
+                Some(self.difference(report.compared, what, Some(left_record), Some(right_record)));
             break;
         }
         pass(self.source.end);
@@ -120,14 +124,28 @@ impl Pair {
         let tail = drain(target, None, &mut report.target, None, &mut |_| {})?;
         let what = match recent.find(crc) {
             Some(of) => What::Duplicate { of },
-            None => What::Extra { records: 1 + tail.records },
+            None => What::Extra {
+                records: 1 + tail.records,
+            },
         };
         report.difference = Some(self.difference(report.compared, what, None, Some(record)));
         Ok(())
     }
 
-    fn difference(&self, index: u64, what: What, source: Option<Record>, target: Option<Record>) -> Difference {
-        Difference { partition: self.partition, index, what, source, target }
+    fn difference(
+        &self,
+        index: u64,
+        what: What,
+        source: Option<Record>,
+        target: Option<Record>,
+    ) -> Difference {
+        Difference {
+            partition: self.partition,
+            index,
+            what,
+            source,
+            target,
+        }
     }
 }
 
@@ -142,7 +160,11 @@ impl Recent {
     }
 
     fn find(&self, checksum: u32) -> Option<Offset> {
-        self.0.iter().rev().find(|(seen, _)| *seen == checksum).map(|(_, offset)| Offset(*offset))
+        self.0
+            .iter()
+            .rev()
+            .find(|(seen, _)| *seen == checksum)
+            .map(|(_, offset)| Offset(*offset))
     }
 }
 
@@ -161,7 +183,10 @@ fn drain(
     wanted: Option<u32>,
     pass: &mut dyn FnMut(i64),
 ) -> Result<Tail, Error> {
-    let mut tail = Tail { records: 0, found: None };
+    let mut tail = Tail {
+        records: 0,
+        found: None,
+    };
     let mut buffer = Vec::new();
     while let Some(message) = stream.next()? {
         let value = expected(&message, mask, &mut buffer);

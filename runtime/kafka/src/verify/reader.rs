@@ -74,7 +74,11 @@ impl<'a> Reader<'a> {
             bootstrap: endpoint.bootstrap.clone(),
             reason: error.to_string(),
         })?;
-        Ok(Self { consumer, endpoint, stall_timeout: options.stall_timeout })
+        Ok(Self {
+            consumer,
+            endpoint,
+            stall_timeout: options.stall_timeout,
+        })
     }
 
     pub(super) fn partition_count(&self) -> Result<usize, Error> {
@@ -106,19 +110,35 @@ impl<'a> Reader<'a> {
 
     /// Starts reading a partition. Streams of one reader are used one after another, never side by side.
     pub(super) fn stream(&'a self, partition: Partition, range: &Range<i64>) -> Result<Stream<'a>, Error> {
-        let state = if range.is_empty() { State::Ended } else { State::Reading };
+        let state = if range.is_empty() {
+            State::Ended
+        } else {
+            State::Reading
+        };
         if matches!(state, State::Reading) {
             let mut assignment = TopicPartitionList::new();
             assignment
-                .add_partition_offset(self.endpoint.topic.as_str(), partition.0, Offset::Offset(range.start))
+                .add_partition_offset(
+                    self.endpoint.topic.as_str(),
+                    partition.0,
+                    Offset::Offset(range.start),
+                )
                 .and_then(|()| self.consumer.assign(&assignment))
                 .map_err(|error| self.read_error(partition, &error))?;
         }
-        Ok(Stream { reader: self, partition, end: range.end, state })
+        Ok(Stream {
+            reader: self,
+            partition,
+            end: range.end,
+            state,
+        })
     }
 
     fn no_such_topic(&self) -> Error {
-        Error::NoSuchTopic { bootstrap: self.endpoint.bootstrap.clone(), topic: self.endpoint.topic.clone() }
+        Error::NoSuchTopic {
+            bootstrap: self.endpoint.bootstrap.clone(),
+            topic: self.endpoint.topic.clone(),
+        }
     }
 
     fn metadata_error(&self, reason: String) -> Error {

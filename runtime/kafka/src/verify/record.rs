@@ -46,7 +46,10 @@ impl Record {
         let headers = message.headers().map_or_else(Vec::new, |headers| {
             headers
                 .iter()
-                .map(|header| Header { key: header.key.to_owned(), value: header.value.map(<[u8]>::to_vec) })
+                .map(|header| Header {
+                    key: header.key.to_owned(),
+                    value: header.value.map(<[u8]>::to_vec),
+                })
                 .collect()
         });
         Self {
@@ -60,7 +63,13 @@ impl Record {
 
     /// Writes the record on one line, its value from around `byte`.
     pub(super) fn write_around(&self, f: &mut fmt::Formatter<'_>, byte: usize) -> fmt::Result {
-        write!(f, "offset {}, {}, key {}, headers [", self.offset.0, self.timestamp, Text(self.key.as_deref(), 0))?;
+        write!(
+            f,
+            "offset {}, {}, key {}, headers [",
+            self.offset.0,
+            self.timestamp,
+            Text(self.key.as_deref(), 0)
+        )?;
         for (index, header) in self.headers.iter().enumerate() {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{}={}", header.key, Text(header.value.as_deref(), 0))?;
@@ -109,13 +118,27 @@ struct Text<'a>(Option<&'a [u8]>, usize);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(bytes) = self.0 else { return f.write_str("null") };
-        let from = if bytes.len() <= SHOWN { 0 } else { self.1.saturating_sub(SHOWN / 3).min(bytes.len() - SHOWN) };
+        let Some(bytes) = self.0 else {
+            return f.write_str("null");
+        };
+        let from = if bytes.len() <= SHOWN {
+            0
+        } else {
+            self.1.saturating_sub(SHOWN / 3).min(bytes.len() - SHOWN)
+        };
         let shown = &bytes[from..bytes.len().min(from + SHOWN)];
         let before = if from > 0 { "..." } else { "" };
-        let after = if from + shown.len() < bytes.len() { "..." } else { "" };
+        let after = if from + shown.len() < bytes.len() {
+            "..."
+        } else {
+            ""
+        };
         write!(f, "{before}\"{}\"{after}", shown.escape_ascii())?;
-        if bytes.len() > SHOWN { write!(f, " ({} bytes from byte {from})", bytes.len()) } else { Ok(()) }
+        if bytes.len() > SHOWN {
+            write!(f, " ({} bytes from byte {from})", bytes.len())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -167,7 +190,10 @@ pub(super) fn checksum(message: &BorrowedMessage<'_>, value: Option<&[u8]>) -> u
 fn field(crc: u32, bytes: Option<&[u8]>) -> u32 {
     match bytes {
         None => crc32c::crc32c_append(crc, &[0xff; 8]),
-        Some(bytes) => crc32c::crc32c_append(crc32c::crc32c_append(crc, &(bytes.len() as u64).to_be_bytes()), bytes),
+        Some(bytes) => crc32c::crc32c_append(
+            crc32c::crc32c_append(crc, &(bytes.len() as u64).to_be_bytes()),
+            bytes,
+        ),
     }
 }
 
@@ -187,7 +213,10 @@ mod tests {
 
     #[test]
     fn bytes_cannot_move_between_fields() {
-        assert_ne!(field(field(0, Some(b"ab")), Some(b"c")), field(field(0, Some(b"a")), Some(b"bc")));
+        assert_ne!(
+            field(field(0, Some(b"ab")), Some(b"c")),
+            field(field(0, Some(b"a")), Some(b"bc"))
+        );
         assert_ne!(field(0, None), field(0, Some(b"")));
     }
 }

@@ -56,11 +56,17 @@ pub enum What {
     Headers,
     Timestamp,
     /// The target lacks this many records of the source and then goes on, or ends.
-    Missing { records: u64 },
+    Missing {
+        records: u64,
+    },
     /// The target has this many records that the source does not have at this place.
-    Extra { records: u64 },
+    Extra {
+        records: u64,
+    },
     /// The target has the record of this earlier source offset again.
-    Duplicate { of: Offset },
+    Duplicate {
+        of: Offset,
+    },
     /// Both records exist on the other side too, later: the order differs.
     Order,
 }
@@ -73,7 +79,9 @@ impl Report {
     }
 
     pub fn first_difference(&self) -> Option<&Difference> {
-        self.partitions.iter().find_map(|partition| partition.difference.as_ref())
+        self.partitions
+            .iter()
+            .find_map(|partition| partition.difference.as_ref())
     }
 
     /// Records found equal.
@@ -82,11 +90,17 @@ impl Report {
     }
 
     pub fn source_records(&self) -> u64 {
-        self.partitions.iter().map(|partition| partition.source.records).sum()
+        self.partitions
+            .iter()
+            .map(|partition| partition.source.records)
+            .sum()
     }
 
     pub fn target_records(&self) -> u64 {
-        self.partitions.iter().map(|partition| partition.target.records).sum()
+        self.partitions
+            .iter()
+            .map(|partition| partition.target.records)
+            .sum()
     }
 }
 
@@ -111,7 +125,11 @@ impl fmt::Display for Difference {
             ),
             _ => 0,
         };
-        writeln!(f, "partition {}, after {} equal records: {}", self.partition.0, self.index, self.what)?;
+        writeln!(
+            f,
+            "partition {}, after {} equal records: {}",
+            self.partition.0, self.index, self.what
+        )?;
         for (side, record) in [("source", &self.source), ("target", &self.target)] {
             write!(f, "  {side}: ")?;
             match record {
@@ -142,5 +160,8 @@ impl fmt::Display for What {
 }
 
 fn first_differing_byte(left: &[u8], right: &[u8]) -> usize {
-    left.iter().zip(right).position(|(left, right)| left != right).unwrap_or(left.len().min(right.len()))
+    left.iter()
+        .zip(right)
+        .position(|(left, right)| left != right)
+        .unwrap_or(left.len().min(right.len()))
 }

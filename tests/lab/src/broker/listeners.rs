@@ -38,9 +38,10 @@ impl Listener {
     pub(super) fn scram_arguments(&self) -> Vec<String> {
         match self {
             Self::Tls => Vec::new(),
-            Self::Scram { users } => {
-                users.iter().map(|(name, password)| format!("SCRAM-SHA-256=[name={name},password={password}]")).collect()
-            }
+            Self::Scram { users } => users
+                .iter()
+                .map(|(name, password)| format!("SCRAM-SHA-256=[name={name},password={password}]"))
+                .collect(),
         }
     }
 }
@@ -65,7 +66,9 @@ pub(super) fn ca_pem(dir: &Path) -> PathBuf {
 
 fn scram(dir: &Path, address: String, users: &[(String, String)]) -> Result<Bound> {
     let client_properties = dir.join("client-scram.properties");
-    let (name, password) = users.first().map_or(("", ""), |(name, password)| (name, password));
+    let (name, password) = users
+        .first()
+        .map_or(("", ""), |(name, password)| (name, password));
     let module = "org.apache.kafka.common.security.scram.ScramLoginModule required";
     fs::write(
         &client_properties,
@@ -75,9 +78,18 @@ fn scram(dir: &Path, address: String, users: &[(String, String)]) -> Result<Boun
     )?;
     let broker_properties = vec![
         ("sasl.enabled.mechanisms".to_owned(), "SCRAM-SHA-256".to_owned()),
-        ("listener.name.scram.scram-sha-256.sasl.jaas.config".to_owned(), format!("{module};")),
+        (
+            "listener.name.scram.scram-sha-256.sasl.jaas.config".to_owned(),
+            format!("{module};"),
+        ),
     ];
-    Ok(Bound { name: "SCRAM", protocol: "SASL_PLAINTEXT", address, broker_properties, client_properties })
+    Ok(Bound {
+        name: "SCRAM",
+        protocol: "SASL_PLAINTEXT",
+        address,
+        broker_properties,
+        client_properties,
+    })
 }
 
 fn tls(kafka: &Kafka, dir: &Path, address: String) -> Result<Bound> {
@@ -85,24 +97,131 @@ fn tls(kafka: &Kafka, dir: &Path, address: String) -> Result<Bound> {
     fs::create_dir_all(&folder)?;
     let file = |name: &str| folder.join(name).display().to_string();
     let (authority, server, trust) = (file("ca.p12"), file("server.p12"), file("trust.p12"));
-    let (request, certificate, ca) = (file("server.csr"), file("server.pem"), ca_pem(dir).display().to_string());
+    let (request, certificate, ca) = (
+        file("server.csr"),
+        file("server.pem"),
+        ca_pem(dir).display().to_string(),
+    );
 
-    let keytool = |arguments: &[&str]| run(kafka.keytool().args(arguments).args(["-storepass", STORE_PASSWORD, "-noprompt"]));
-    let new_key = ["-keyalg", "EC", "-groupname", "secp256r1", "-validity", "3650", "-storetype", "PKCS12"];
-    keytool(&[&["-genkeypair", "-alias", "ca", "-dname", "CN=towpath lab", "-ext", "bc:c", "-keystore", &authority], &new_key[..]].concat())?;
-    keytool(&["-exportcert", "-rfc", "-alias", "ca", "-keystore", &authority, "-file", &ca])?;
-    keytool(&[&["-genkeypair", "-alias", "server", "-dname", "CN=localhost", "-keystore", &server], &new_key[..]].concat())?;
-    keytool(&["-certreq", "-alias", "server", "-keystore", &server, "-file", &request])?;
-    let names = ["-ext", "san=ip:127.0.0.1,dns:localhost", "-validity", "3650", "-rfc"];
-    keytool(&[&["-gencert", "-alias", "ca", "-keystore", &authority, "-infile", &request, "-outfile", &certificate], &names[..]].concat())?;
+    let keytool = |arguments: &[&str]| {
+        run(kafka
+            .keytool()
+            .args(arguments)
+            .args(["-storepass", STORE_PASSWORD, "-noprompt"]))
+    };
+    let new_key = [
+        "-keyalg",
+        "EC",
+        "-groupname",
+        "secp256r1",
+        "-validity",
+        "3650",
+        "-storetype",
+        "PKCS12",
+    ];
+    keytool(
+        &[
+            &[
+                "-genkeypair",
+                "-alias",
+                "ca",
+                "-dname",
+                "CN=towpath lab",
+                "-ext",
+                "bc:c",
+                "-keystore",
+                &authority,
+            ],
+            &new_key[..],
+        ]
+        .concat(),
+    )?;
+    keytool(&[
+        "-exportcert",
+        "-rfc",
+        "-alias",
+        "ca",
+        "-keystore",
+        &authority,
+        "-file",
+        &ca,
+    ])?;
+    keytool(
+        &[
+            &[
+                "-genkeypair",
+                "-alias",
+                "server",
+                "-dname",
+                "CN=localhost",
+                "-keystore",
+                &server,
+            ],
+            &new_key[..],
+        ]
+        .concat(),
+    )?;
+    keytool(&[
+        "-certreq",
+        "-alias",
+        "server",
+        "-keystore",
+        &server,
+        "-file",
+        &request,
+    ])?;
+    let names = [
+        "-ext",
+        "san=ip:127.0.0.1,dns:localhost",
+        "-validity",
+        "3650",
+        "-rfc",
+    ];
+    keytool(
+        &[
+            &[
+                "-gencert",
+                "-alias",
+                "ca",
+                "-keystore",
+                &authority,
+                "-infile",
+                &request,
+                "-outfile",
+                &certificate,
+            ],
+            &names[..],
+        ]
+        .concat(),
+    )?;
     keytool(&["-importcert", "-alias", "ca", "-keystore", &server, "-file", &ca])?;
-    keytool(&["-importcert", "-alias", "server", "-keystore", &server, "-file", &certificate])?;
-    keytool(&["-importcert", "-alias", "ca", "-keystore", &trust, "-storetype", "PKCS12", "-file", &ca])?;
+    keytool(&[
+        "-importcert",
+        "-alias",
+        "server",
+        "-keystore",
+        &server,
+        "-file",
+        &certificate,
+    ])?;
+    keytool(&[
+        "-importcert",
+        "-alias",
+        "ca",
+        "-keystore",
+        &trust,
+        "-storetype",
+        "PKCS12",
+        "-file",
+        &ca,
+    ])?;
 
     let client_properties = dir.join("client-tls.properties");
     fs::write(
         &client_properties,
-        format!("security.protocol=SSL\nssl.truststore.location={trust}\nssl.truststore.password={STORE_PASSWORD}\n"),
+        format!(
+            "security.protocol=SSL\nssl.truststore.location={trust}\nssl.truststore.password={STORE_PASSWORD}\n"
+        ),
     )?;
     let store = |key: &str, value: &str| (format!("listener.name.tls.ssl.{key}"), value.to_owned());
     let broker_properties = vec![
@@ -111,11 +230,21 @@ fn tls(kafka: &Kafka, dir: &Path, address: String) -> Result<Bound> {
         store("key.password", STORE_PASSWORD),
         store("client.auth", "none"),
     ];
-    Ok(Bound { name: "TLS", protocol: "SSL", address, broker_properties, client_properties })
+    Ok(Bound {
+        name: "TLS",
+        protocol: "SSL",
+        address,
+        broker_properties,
+        client_properties,
+    })
 }
 
 fn run(command: &mut Command) -> Result<()> {
     let output = command.output()?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stdout));
+    ensure!(
+        output.status.success(),
+        "{command:?}: {}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     Ok(())
 }

@@ -21,14 +21,23 @@ pub(super) fn free(count: usize) -> Result<Vec<u16>> {
             held.push(listener);
         }
     }
-    ensure!(held.len() == count, "no free port between {} and {} on 127.0.0.1", RANGE.start, RANGE.end);
-    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+    ensure!(
+        held.len() == count,
+        "no free port between {} and {} on 127.0.0.1",
+        RANGE.start,
+        RANGE.end
+    );
+    held.iter()
+        .map(|listener| Ok(listener.local_addr()?.port()))
+        .collect()
 }
 
 /// A cluster id as Kafka makes them: 16 random bytes in URL-safe base64.
 pub(super) fn cluster_id() -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     // The last of 22 characters carries two bits.
-    let characters = (0..21).map(|_| ALPHABET.choose(&mut rand::rng())).chain([b"AQgw".choose(&mut rand::rng())]);
+    let characters = (0..21)
+        .map(|_| ALPHABET.choose(&mut rand::rng()))
+        .chain([b"AQgw".choose(&mut rand::rng())]);
     characters.flatten().map(|byte| char::from(*byte)).collect()
 }

@@ -21,14 +21,26 @@ pub fn compacted(broker: &Broker, topic: &str, partitions: i32, records: u64) ->
     broker.admin()?.create_topic(topic, partitions, &configs)?;
 
     let started = Instant::now();
-    let sink = Sink::new(broker.bootstrap(), topic, Codec::Lz4, &[("batch.size".to_owned(), "65536".to_owned())])?;
+    let sink = Sink::new(
+        broker.bootstrap(),
+        topic,
+        Codec::Lz4,
+        &[("batch.size".to_owned(), "65536".to_owned())],
+    )?;
     let base = super::Traffic::orders(topic, partitions, 0).base_timestamp;
-    let mut generated = Generated { records: vec![0; usize::try_from(partitions)?], ..Generated::default() };
+    let mut generated = Generated {
+        records: vec![0; usize::try_from(partitions)?],
+        ..Generated::default()
+    };
     for seq in 0..records {
         let mut number = Vec::new();
         decimal(seq, &mut number);
         // Half of the records repeat a few keys, the others stay: batches get holes and are not emptied.
-        let key = if seq % 4 < 2 { format!("hot-{}", seq % 50) } else { format!("cold-{seq}") };
+        let key = if seq % 4 < 2 {
+            format!("hot-{}", seq % 50)
+        } else {
+            format!("cold-{seq}")
+        };
         let item = Item {
             partition: (seq % u64::from(partitions.unsigned_abs())) as i32,
             timestamp: base + i64::try_from(seq)?,
@@ -44,13 +56,17 @@ pub fn compacted(broker: &Broker, topic: &str, partitions: i32, records: u64) ->
     generated.elapsed = started.elapsed();
 
     for (partition, written) in (0..).zip(&generated.records) {
-        wait::until(&format!("the cleaner of {topic}-{partition}"), Duration::from_secs(120), || {
-            let mut left = 0;
-            for batch in broker.log_batches(topic, partition)? {
-                left += u64::from(batch?.record_count().unsigned_abs());
-            }
-            Ok((left * 3 <= written * 2).then_some(()))
-        })?;
+        wait::until(
+            &format!("the cleaner of {topic}-{partition}"),
+            Duration::from_secs(120),
+            || {
+                let mut left = 0;
+                for batch in broker.log_batches(topic, partition)? {
+                    left += u64::from(batch?.record_count().unsigned_abs());
+                }
+                Ok((left * 3 <= written * 2).then_some(()))
+            },
+        )?;
     }
     Ok(generated)
 }

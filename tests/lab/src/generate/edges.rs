@@ -15,7 +15,10 @@ const LARGE: usize = 900 * 1024;
 /// Writes `rounds` times every kind of odd record with every codec into one topic: `rounds * EDGE_KINDS * 5` records.
 pub fn edges(bootstrap: &str, topic: &str, partitions: i32, rounds: u64) -> Result<Generated> {
     let started = Instant::now();
-    let mut generated = Generated { records: vec![0; usize::try_from(partitions)?], ..Generated::default() };
+    let mut generated = Generated {
+        records: vec![0; usize::try_from(partitions)?],
+        ..Generated::default()
+    };
     let base = super::Traffic::orders(topic, partitions, 0).base_timestamp;
     let mut seq = 0;
     for codec in Codec::ALL {
@@ -27,7 +30,10 @@ pub fn edges(bootstrap: &str, topic: &str, partitions: i32, rounds: u64) -> Resu
             let item = odd(seq, base, partitions, &key, &number);
             let mut headers = vec![(SEQ_HEADER, Some(&number[..]))];
             headers.extend_from_slice(item.headers);
-            sink.send(&Item { headers: &headers, ..item })?;
+            sink.send(&Item {
+                headers: &headers,
+                ..item
+            })?;
             generated.records[usize::try_from(item.partition)?] += 1;
             generated.bytes += (item.key.map_or(0, <[u8]>::len) + item.value.map_or(0, <[u8]>::len)) as u64;
             seq += 1;
@@ -47,17 +53,53 @@ fn odd<'a>(seq: u64, base: i64, partitions: i32, key: &'a [u8], number: &'a [u8]
         headers: &[],
     };
     match seq % EDGE_KINDS {
-        0 => Item { value: None, ..ordinary },
-        1 => Item { key: None, ..ordinary },
-        2 => Item { key: Some(b""), ..ordinary },
-        3 => Item { value: Some(b""), ..ordinary },
-        4 => Item { key: None, value: None, ..ordinary },
-        5 => Item { headers: &[("h", Some(b"1")), ("other", Some(b"x")), ("h", Some(b"2")), ("h", Some(b"1"))], ..ordinary },
-        6 => Item { headers: &[("null", None), ("empty", Some(b"")), ("null", None)], ..ordinary },
-        7 => Item { headers: &[("", Some(b"no key")), ("\u{e4}\u{1F6A2}", Some(b"\0\xff"))], ..ordinary },
-        8 => Item { value: Some(text(seq, LARGE)), ..ordinary },
+        0 => Item {
+            value: None,
+            ..ordinary
+        },
+        1 => Item {
+            key: None,
+            ..ordinary
+        },
+        2 => Item {
+            key: Some(b""),
+            ..ordinary
+        },
+        3 => Item {
+            value: Some(b""),
+            ..ordinary
+        },
+        4 => Item {
+            key: None,
+            value: None,
+            ..ordinary
+        },
+        5 => Item {
+            headers: &[
+                ("h", Some(b"1")),
+                ("other", Some(b"x")),
+                ("h", Some(b"2")),
+                ("h", Some(b"1")),
+            ],
+            ..ordinary
+        },
+        6 => Item {
+            headers: &[("null", None), ("empty", Some(b"")), ("null", None)],
+            ..ordinary
+        },
+        7 => Item {
+            headers: &[("", Some(b"no key")), ("\u{e4}\u{1F6A2}", Some(b"\0\xff"))],
+            ..ordinary
+        },
+        8 => Item {
+            value: Some(text(seq, LARGE)),
+            ..ordinary
+        },
         // Behind the one before it: timestamps need not grow.
-        9 => Item { timestamp: ordinary.timestamp - 60_000, ..ordinary },
+        9 => Item {
+            timestamp: ordinary.timestamp - 60_000,
+            ..ordinary
+        },
         _ => ordinary,
     }
 }

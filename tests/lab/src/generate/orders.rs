@@ -5,11 +5,13 @@ use std::{io::Write, sync::OnceLock};
 use super::mix;
 
 const FIRST_NAMES: [&str; 8] = ["Ada", "Bjørn", "Chiara", "Dilek", "Łukasz", "Mei", "Nuno", "Zoë"];
-const LAST_NAMES: [&str; 8] = ["Lovelace", "Andersen", "Rossi", "Yılmaz", "Nowak", "Chen", "Silva", "O'Neil"];
+const LAST_NAMES: [&str; 8] = [
+    "Lovelace", "Andersen", "Rossi", "Yılmaz", "Nowak", "Chen", "Silva", "O'Neil",
+];
 const CITIES: [&str; 4] = ["Utrecht", "Genève", "Leeds", "Kraków"];
 const WORDS: [&str; 16] = [
-    "barge", "canal", "lock", "towpath", "rope", "mule", "bridge", "quay", "freight", "weir", "stern", "bow", "tiller", "basin", "wharf",
-    "aqueduct",
+    "barge", "canal", "lock", "towpath", "rope", "mule", "bridge", "quay", "freight", "weir", "stern", "bow",
+    "tiller", "basin", "wharf", "aqueduct",
 ];
 
 /// Text to cut pieces from. Longer than any window a codec looks back, so that pieces compress as text does, not as copies.
@@ -63,7 +65,12 @@ pub fn text(choice: u64, size: usize) -> &'static [u8] {
                 break;
             }
             let random = mix(7, number);
-            let _ = write!(pool, "{} {} ", WORDS[(random % 16) as usize], (random >> 8) % 10_000);
+            let _ = write!(
+                pool,
+                "{} {} ",
+                WORDS[(random % 16) as usize],
+                (random >> 8) % 10_000
+            );
         }
         pool
     });

@@ -65,18 +65,28 @@ impl Sink {
         for (key, value) in properties {
             config.set(key, value);
         }
-        let producer = config.create_with_context(Counts::default()).context("cannot make a producer")?;
-        Ok(Self { producer, topic: topic.to_owned(), sent: AtomicU64::new(0) })
+        let producer = config
+            .create_with_context(Counts::default())
+            .context("cannot make a producer")?;
+        Ok(Self {
+            producer,
+            topic: topic.to_owned(),
+            sent: AtomicU64::new(0),
+        })
     }
 
     /// Hands over a record; waits while the producer's queue is full.
     pub fn send(&self, item: &Item<'_>) -> Result<()> {
-        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic).partition(item.partition).timestamp(item.timestamp);
+        let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(&self.topic)
+            .partition(item.partition)
+            .timestamp(item.timestamp);
         record.key = item.key;
         record.payload = item.value;
         if !item.headers.is_empty() {
             let headers = OwnedHeaders::new_with_capacity(item.headers.len());
-            record.headers = Some(item.headers.iter().fold(headers, |headers, (key, value)| headers.insert(Header { key, value: *value })));
+            record.headers = Some(item.headers.iter().fold(headers, |headers, (key, value)| {
+                headers.insert(Header { key, value: *value })
+            }));
         }
         loop {
             match self.producer.send(record) {
@@ -99,13 +109,27 @@ impl Sink {
 
     /// Waits until everything so far was acknowledged, and fails if anything was not.
     pub fn finish(&self) -> Result<()> {
-        self.producer.flush(TIMEOUT).with_context(|| format!("not everything arrived in {}", self.topic))?;
+        self.producer
+            .flush(TIMEOUT)
+            .with_context(|| format!("not everything arrived in {}", self.topic))?;
         let counts = self.producer.context();
-        if let Some(error) = counts.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+        if let Some(error) = counts
+            .first_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+        {
             bail!("a record was refused by {}: {error}", self.topic);
         }
-        let (sent, delivered) = (self.sent.load(Ordering::Relaxed), counts.delivered.load(Ordering::Relaxed));
-        ensure!(sent == delivered, "{sent} records were sent to {}, {delivered} acknowledged", self.topic);
+        let (sent, delivered) = (
+            self.sent.load(Ordering::Relaxed),
+            counts.delivered.load(Ordering::Relaxed),
+        );
+        ensure!(
+            sent == delivered,
+            "{sent} records were sent to {}, {delivered} acknowledged",
+            self.topic
+        );
         Ok(())
     }
 

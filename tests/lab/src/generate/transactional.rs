@@ -25,14 +25,20 @@ pub fn transactional(bootstrap: &str, what: &Transactions) -> Result<(Generated,
     let started = Instant::now();
     let sinks: Vec<Sink> = (0..what.producers)
         .map(|producer| {
-            let id = ("transactional.id".to_owned(), format!("{}-{producer}", what.topic));
+            let id = (
+                "transactional.id".to_owned(),
+                format!("{}-{producer}", what.topic),
+            );
             let sink = Sink::new(bootstrap, &what.topic, what.codec, &[id])?;
             sink.transaction(|producer| producer.init())?;
             Ok(sink)
         })
         .collect::<Result<_>>()?;
     let base = super::Traffic::orders(&what.topic, what.partitions, 0).base_timestamp;
-    let empty = Generated { records: vec![0; usize::try_from(what.partitions)?], ..Generated::default() };
+    let empty = Generated {
+        records: vec![0; usize::try_from(what.partitions)?],
+        ..Generated::default()
+    };
     let (mut committed, mut aborted) = (empty.clone(), empty);
 
     let mut seq = 0;
@@ -45,7 +51,11 @@ pub fn transactional(bootstrap: &str, what: &Transactions) -> Result<(Generated,
             for (sink, producer) in sinks.iter().zip(0..) {
                 let mut number = Vec::new();
                 decimal(seq, &mut number);
-                let outcome: &[u8] = if aborts(producer) { b"aborted" } else { b"committed" };
+                let outcome: &[u8] = if aborts(producer) {
+                    b"aborted"
+                } else {
+                    b"committed"
+                };
                 let item = Item {
                     partition: (seq % u64::from(what.partitions.unsigned_abs())) as i32,
                     timestamp: base + i64::try_from(seq)?,
@@ -54,7 +64,11 @@ pub fn transactional(bootstrap: &str, what: &Transactions) -> Result<(Generated,
                     headers: &[(SEQ_HEADER, Some(&number)), ("outcome", Some(outcome))],
                 };
                 sink.send(&item)?;
-                let counted = if aborts(producer) { &mut aborted } else { &mut committed };
+                let counted = if aborts(producer) {
+                    &mut aborted
+                } else {
+                    &mut committed
+                };
                 counted.records[usize::try_from(item.partition)?] += 1;
                 counted.bytes += (number.len() + 200) as u64;
                 seq += 1;
@@ -63,7 +77,13 @@ pub fn transactional(bootstrap: &str, what: &Transactions) -> Result<(Generated,
         for (sink, producer) in sinks.iter().zip(0..) {
             // Everything is in the log before it is aborted: librdkafka would drop what it still holds.
             sink.finish()?;
-            sink.transaction(|transact| if aborts(producer) { transact.abort() } else { transact.commit() })?;
+            sink.transaction(|transact| {
+                if aborts(producer) {
+                    transact.abort()
+                } else {
+                    transact.commit()
+                }
+            })?;
         }
     }
     committed.elapsed = started.elapsed();
