@@ -6,7 +6,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use futures::executor::block_on;
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
     error::RDKafkaErrorCode,
@@ -43,6 +43,17 @@ impl<'a> Admin<'a> {
             .iter()
             .fold(topic, |topic, (key, value)| topic.set(key, value));
         settle(block_on(self.client.create_topics([&topic], &options()))?)?;
+        self.wait_for_leaders(name, partitions)
+    }
+
+    /// Gives a topic more partitions, `count` in all, and waits until each has a leader.
+    pub fn add_partitions(&self, name: &str, count: i32) -> Result<()> {
+        let partitions = NewPartitions::new(name, usize::try_from(count)?);
+        settle(block_on(self.client.create_partitions([&partitions], &options()))?)?;
+        self.wait_for_leaders(name, count)
+    }
+
+    fn wait_for_leaders(&self, name: &str, partitions: i32) -> Result<()> {
         wait::until(&format!("leaders of {name}"), TIMEOUT, || {
             let metadata = self.consumer.fetch_metadata(Some(name), Duration::from_secs(5))?;
             let found = metadata.topics().first().context("a topic was asked for")?;

@@ -1,6 +1,7 @@
 //! The commands of `towpath-lab`.
 
 mod brokers;
+mod comparison;
 mod demo;
 mod traffic;
 
@@ -20,6 +21,8 @@ pub(crate) enum Command {
     Broker(brokers::Arguments),
     /// Write traffic with known contents into a topic
     Generate(traffic::Arguments),
+    /// Compare two topics record by record; exit code 0 only when they are equal
+    Compare(comparison::Arguments),
     /// Build the shipped plugins into a folder
     Plugins {
         /// Where the components go
@@ -30,6 +33,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(arguments) => return demo::run(&arguments),
+        Command::Compare(arguments) => return comparison::run(&arguments),
         Command::Kafka => println!("{}", Kafka::fetch()?.libs().display()),
         Command::Broker(arguments) => brokers::run(&arguments)?,
         Command::Generate(arguments) => traffic::run(&arguments)?,
@@ -43,7 +47,7 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);

@@ -190,7 +190,7 @@ impl Traffic {
         };
         for seq in self.first..self.first + self.records {
             let sent = seq - self.first;
-            if sent % 256 == 0 {
+            if sent.is_multiple_of(256) {
                 self.pace.wait(started, sent);
                 sink.serve();
                 progress(sent);

@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     content: ContentArgument,
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Timestamp of record 0, ms since 1970; an hour ago when missing
+    #[arg(long)]
+    base_timestamp: Option<i64>,
     /// Records a second; unlimited when missing
     #[arg(long)]
     rate: Option<u64>,
@@ -51,7 +54,9 @@ enum ContentArgument {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    let usual = Traffic::orders(&arguments.topic, arguments.partitions, arguments.records);
     let traffic = Traffic {
+        base_timestamp: arguments.base_timestamp.unwrap_or(usual.base_timestamp),
         first: arguments.first,
         value_bytes: arguments.size,
         codec: match arguments.codec {
@@ -68,7 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         },
         seed: arguments.seed,
         pace: arguments.rate.map_or(Pace::Unlimited, Pace::PerSecond),
-        ..Traffic::orders(&arguments.topic, arguments.partitions, arguments.records)
+        ..usual
     };
     let generated = traffic.produce(&arguments.bootstrap)?;
     let seconds = generated.elapsed.as_secs_f64();
