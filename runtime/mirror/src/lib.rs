@@ -1,1 +1,15 @@
-//! placeholder
+//! The data plane: source partition -> route -> (stages) -> target partition, with positions on the target.
+//! Knows nothing of REST or migrations.
+//!
+//! A [`Connector`](connector::Connector) selects topics, routes them, creates what the target lacks, and divides partitions among tasks.
+//! A task owns its partitions from fetch to position and never talks to another task.
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod connector;
+mod discovery;
+mod route;
+mod stages;
+pub mod status;
+mod targets;
+mod task;

@@ -1,0 +1,126 @@
+//! `towpath worker`: connectors from files, mirrored until the worker is told to stop.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use towpath_mirror::connector::Worker;
+use towpath_plugin_host as host;
+
+mod connectors;
+mod file;
+mod progress;
+mod properties;
+mod status_file;
+
+use crate::failure::Failure;
+use connectors::Connectors;
+use properties::Properties;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The worker's properties, with Connect's key names
+    #[arg(long, value_name = "worker.properties")]
+    config: PathBuf,
+    /// A connector: Connect's {"name", "config"}; may be given more than once. Read again, checked and applied when it changes
+    #[arg(long = "connector", value_name = "FILE.json", required = true)]
+    connectors: Vec<PathBuf>,
+    /// Where to write the state of connectors, tasks and partitions as JSON, twice a second
+    #[arg(long, value_name = "FILE.json")]
+    status_file: Option<PathBuf>,
+}
+
+const TICK: Duration = Duration::from_millis(500);
+/// How long a worker that was told to stop may take; a second signal ends it at once.
+const STOP_DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let properties = Properties::read(&arguments.config)?;
+    // The data plane does little between its system calls: two threads keep up with two cores of brokers.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the worker")?;
+    let result = runtime.block_on(work(arguments, properties));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
+    let host = open_plugins(arguments, &properties).await?;
+    let worker = Worker {
+        id: format!("{}:{}", properties.client_id, std::process::id()),
+        client_id: properties.client_id.clone(),
+        request_timeout: properties.request_timeout,
+        positions_topic: properties.offset_storage_topic.clone(),
+        positions_replication_factor: properties.offset_storage_replication_factor,
+        flush_interval: properties.offset_flush_interval,
+        host: Arc::new(host),
+    };
+    let token = CancellationToken::new();
+    let mut connectors = Connectors::new(worker, properties.bootstrap_servers.clone(), token.clone());
+    tokio::select! {
+        opened = connectors.open(&arguments.connectors) => opened?,
+        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+    }
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut progress = progress::Progress::new();
+    let mut writable = true;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = tick.tick() => {
+                let statuses = connectors.statuses();
+                progress.show(&statuses);
+                if let Some(path) = &arguments.status_file {
+                    let written = status_file::write(path, &statuses);
+                    if let Err(error) = &written && writable {
+                        tracing::error!(path = %path.display(), %error, "the status file cannot be written");
+                    }
+                    writable = written.is_ok();
+                }
+                connectors.reread().await;
+            }
+        }
+    }
+    tracing::info!("stopping: waiting for what was sent, and storing positions");
+    token.cancel();
+    tokio::select! {
+        () = connectors.ended() => {}
+        _ = terminate.recv() => return Err(anyhow::anyhow!("ended by a second signal: what was not stored is mirrored again").into()),
+        _ = interrupt.recv() => return Err(anyhow::anyhow!("ended by a second signal: what was not stored is mirrored again").into()),
+        () = tokio::time::sleep(STOP_DEADLINE) => {
+            return Err(anyhow::anyhow!("connectors did not stop within {} s: what was not stored is mirrored again", STOP_DEADLINE.as_secs()).into());
+        }
+    }
+    let statuses = connectors.statuses();
+    progress.end(&statuses);
+    if let Some(path) = &arguments.status_file {
+        status_file::write(path, &statuses)
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Compiles the plugins on a thread that may block: the first time a component is seen takes a while.
+async fn open_plugins(arguments: &Arguments, properties: &Properties) -> Result<host::Host, Failure> {
+    let options = properties.plugins.clone();
+    let work = tokio::task::spawn_blocking(move || host::Host::open(options));
+    let opened = work.await.context("the thread that compiles plugins ended")?;
+    let (host, errors) = opened.context("plugins cannot be run on this machine")?;
+    if errors.is_empty() {
+        return Ok(host);
+    }
+    Err(Failure::Input(
+        errors
+            .iter()
+            .map(|error| format!("{}: plugin.path: {error}", arguments.config.display()))
+            .collect(),
+    ))
+}

@@ -1,0 +1,136 @@
+//! A connector's file: Connect's `{"name", "config"}`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use towpath_domain::config::{Config, Problem};
+use towpath_mirror::config::MirrorSource;
+
+/// A connector as its file describes it, checked as far as that goes without brokers and plugins.
+#[derive(Debug)]
+pub(super) struct ConnectorFile {
+    pub name: String,
+    pub config: MirrorSource,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Shape {
+    name: String,
+    config: serde_json::Map<String, serde_json::Value>,
+}
+
+pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    std::fs::read(path)
+}
+
+/// All mistakes at once.
+pub(super) fn parse(content: &[u8], worker_bootstrap: &[String]) -> Result<ConnectorFile, Vec<Problem>> {
+    let shape: Shape = serde_json::from_slice(content).map_err(|error| {
+        let remedy = r#"write {"name": "...", "config": {"key": "value", ...}} as for Kafka Connect"#;
+        vec![Problem::new(
+            "(file)",
+            None,
+            format!("not a connector: {error}"),
+            remedy,
+        )]
+    })?;
+    let mut problems = Vec::new();
+    if shape.name.trim().is_empty() {
+        problems.push(Problem::new(
+            "name",
+            Some(&shape.name),
+            "empty",
+            "give the connector a name: its positions are found by it",
+        ));
+    }
+    let mut config = Config::new();
+    for (key, value) in shape.config {
+        match value {
+            serde_json::Value::String(text) => drop(config.insert(key, text)),
+            // As Connect's own parser does.
+            serde_json::Value::Number(_) | serde_json::Value::Bool(_) => {
+                drop(config.insert(key, value.to_string()))
+            }
+            other => problems.push(Problem::new(
+                key,
+                Some(&other.to_string()),
+                "not a string",
+                "write the value as a string",
+            )),
+        }
+    }
+    if let Some(inner) = config.get("name").filter(|inner| **inner != shape.name) {
+        let remedy = format!("write {:?}, or leave it out", shape.name);
+        problems.push(Problem::new(
+            "config.name",
+            Some(inner),
+            "differs from the connector's name",
+            remedy,
+        ));
+    }
+    match MirrorSource::parse(&config, worker_bootstrap) {
+        Ok(config) if problems.is_empty() => Ok(ConnectorFile {
+            name: shape.name,
+            config,
+        }),
+        Ok(_) => Err(problems),
+        Err(more) => {
+            problems.extend(more);
+            Err(problems)
+        }
+    }
+}
+
+/// The sentence for a file that cannot be read.
+pub(super) fn unreadable(path: &PathBuf, error: &std::io::Error) -> String {
+    format!(
+        "--connector {}: cannot be read: {error}; name an existing JSON file",
+        path.display()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(content: &str) -> Vec<String> {
+        parse(content.as_bytes(), &[])
+            .expect_err("wrong")
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    #[test]
+    fn what_is_not_a_connector_says_where_and_how_to_write_one() {
+        let all = problems(r#"{"name": "a", "configs": {}}"#);
+        assert!(
+            all[0].starts_with("(file): not a connector: unknown field `configs`"),
+            "{all:?}"
+        );
+        assert!(all[0].contains(r#"write {"name": "...", "config""#), "{all:?}");
+    }
+
+    #[test]
+    fn mistakes_of_the_file_and_of_the_configuration_come_together() {
+        let all = problems(r#"{"name": "a", "config": {"name": "b", "tasks.max": 0, "topics": ["x"]}}"#);
+        let starts: Vec<&str> = all
+            .iter()
+            .filter_map(|sentence| sentence.split(' ').next())
+            .collect();
+        assert_eq!(
+            starts,
+            [
+                "topics",
+                "config.name",
+                "connector.class:",
+                "tasks.max",
+                "source.cluster.bootstrap.servers:",
+                "topics:",
+                "target.cluster.bootstrap.servers:"
+            ],
+            "{all:#?}"
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! `worker.properties`: Connect's key names where it has one.
+
+use std::{fs::File, io::BufReader, path::Path, path::PathBuf, time::Duration};
+
+use towpath_domain::config::{Config, Definition, Key, Presence, Problem, Shape, Values};
+use towpath_plugin_host as host;
+
+use crate::failure::Failure;
+
+/// Every key of a worker.
+const DEFINITION: Definition = Definition {
+    keys: &[
+        Key {
+            name: "bootstrap.servers",
+            shape: Shape::Servers,
+            presence: Presence::Optional,
+            documentation: "the cluster that connectors write to when they name no target.cluster.bootstrap.servers, host:port",
+        },
+        Key {
+            name: "client.id",
+            shape: Shape::Text,
+            presence: Presence::Default("towpath"),
+            documentation: "sent with every request to a broker",
+        },
+        Key {
+            name: "plugin.path",
+            shape: Shape::List,
+            presence: Presence::Optional,
+            documentation: "folders with components (*.wasm), separated by commas",
+        },
+        Key {
+            name: "plugin.cache.dir",
+            shape: Shape::Text,
+            presence: Presence::Optional,
+            documentation: "where compiled plugins are kept; $XDG_CACHE_HOME/towpath/plugins or ~/.cache/towpath/plugins when missing",
+        },
+        Key {
+            name: "plugin.memory.max.bytes",
+            shape: Shape::Int {
+                min: 65_536,
+                max: 4_294_967_296,
+            },
+            presence: Presence::Default("67108864"),
+            documentation: "memory of one plugin instance, bytes",
+        },
+        Key {
+            name: "plugin.call.timeout.ms",
+            shape: Shape::Int {
+                min: 10,
+                max: 600_000,
+            },
+            presence: Presence::Default("1000"),
+            documentation: "the longest a call of a plugin may take, ms",
+        },
+        Key {
+            name: "plugin.init.timeout.ms",
+            shape: Shape::Int {
+                min: 10,
+                max: 600_000,
+            },
+            presence: Presence::Default("5000"),
+            documentation: "the longest describe or init of a plugin may take, ms",
+        },
+        Key {
+            name: "plugin.output.max.bytes",
+            shape: Shape::Int {
+                min: 1024,
+                max: 1_073_741_824,
+            },
+            presence: Presence::Default("16777216"),
+            documentation: "the most one call of a plugin may return, bytes",
+        },
+        Key {
+            name: "plugin.log.lines.per.second",
+            shape: Shape::Int { min: 0, max: 100_000 },
+            presence: Presence::Default("100"),
+            documentation: "log lines of one plugin instance that are kept, per second",
+        },
+        Key {
+            name: "offset.storage.topic",
+            shape: Shape::Text,
+            presence: Presence::Default("towpath-offsets"),
+            documentation: "the compacted topic, on the cluster a connector writes to, that holds its positions",
+        },
+        Key {
+            name: "offset.storage.replication.factor",
+            shape: Shape::Int { min: -1, max: 32_767 },
+            presence: Presence::Default("-1"),
+            documentation: "replicas of that topic when it is created; -1: the broker's default",
+        },
+        Key {
+            name: "offset.flush.interval.ms",
+            shape: Shape::Int { min: 50, max: 700 },
+            presence: Presence::Default("400"),
+            documentation: "how old an acknowledged record may get before its position is stored, ms; below the second that bounds duplicates",
+        },
+        Key {
+            name: "request.timeout.ms",
+            shape: Shape::Int {
+                min: 100,
+                max: 600_000,
+            },
+            presence: Presence::Default("30000"),
+            documentation: "the longest a broker may take to answer, ms",
+        },
+    ],
+};
+
+/// A worker's properties, checked.
+pub(super) struct Properties {
+    pub bootstrap_servers: Vec<String>,
+    pub client_id: String,
+    pub request_timeout: Duration,
+    pub offset_storage_topic: String,
+    pub offset_storage_replication_factor: i16,
+    pub offset_flush_interval: Duration,
+    pub plugins: host::Options,
+}
+
+// === impl Properties ===
+
+impl Properties {
+    /// Reads a Java properties file; all mistakes at once.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let unreadable = |what: String| Failure::Input(vec![format!("--config {}: {what}", path.display())]);
+        let file = File::open(path).map_err(|error| {
+            unreadable(format!(
+                "cannot be read: {error}; name an existing properties file"
+            ))
+        })?;
+        let config: Config = java_properties::read(BufReader::new(file))
+            .map_err(|error| {
+                unreadable(format!(
+                    "is not a Java properties file: {error}; write key=value, one a line"
+                ))
+            })?
+            .into_iter()
+            .collect();
+        let (values, mut problems) = DEFINITION.parse(&config, |_| false);
+        let plugin_path: Vec<PathBuf> = values
+            .list("plugin.path")
+            .into_iter()
+            .map(PathBuf::from)
+            .collect();
+        for folder in plugin_path.iter().filter(|folder| !folder.exists()) {
+            let folder = folder.display().to_string();
+            problems.push(Problem::new(
+                "plugin.path",
+                Some(&folder),
+                "no such folder",
+                "create it, or correct the path",
+            ));
+        }
+        if problems.is_empty() {
+            Ok(Self::from_values(&values, plugin_path))
+        } else {
+            Err(Failure::input(path.display(), &problems))
+        }
+    }
+
+    fn from_values(values: &Values, plugin_path: Vec<PathBuf>) -> Self {
+        let number = |key| usize::try_from(values.int(key)).unwrap_or_default();
+        let millis = |key| Duration::from_millis(values.int(key).unsigned_abs());
+        let defaults = host::Limits::default();
+        Self {
+            bootstrap_servers: values.list("bootstrap.servers"),
+            client_id: values.text("client.id").to_owned(),
+            request_timeout: millis("request.timeout.ms"),
+            offset_storage_topic: values.text("offset.storage.topic").to_owned(),
+            offset_storage_replication_factor: values.int("offset.storage.replication.factor") as i16,
+            offset_flush_interval: millis("offset.flush.interval.ms"),
+            plugins: host::Options {
+                plugin_path,
+                cache_dir: values
+                    .get("plugin.cache.dir")
+                    .map(PathBuf::from)
+                    .or_else(default_cache),
+                limits: host::Limits {
+                    memory_bytes: number("plugin.memory.max.bytes"),
+                    call_timeout: millis("plugin.call.timeout.ms"),
+                    init_timeout: millis("plugin.init.timeout.ms"),
+                    output_bytes: number("plugin.output.max.bytes"),
+                    log_lines_per_second: number("plugin.log.lines.per.second") as u32,
+                    ..defaults
+                },
+            },
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the composition root: the environment is read here and passed in"
+)]
+fn default_cache() -> Option<PathBuf> {
+    let cache = std::env::var("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    cache
+        .or_else(|_| home())
+        .ok()
+        .map(|cache| cache.join("towpath/plugins"))
+}

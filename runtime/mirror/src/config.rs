@@ -1,0 +1,341 @@
+//! The configuration of a `MirrorSource` connector: Connect's and MirrorMaker 2's keys where they have one.
+
+use std::time::Duration;
+
+use regex::RegexSet;
+use towpath_domain::config::{Config, Definition, Key, Presence, Problem, Shape, Values};
+
+mod transforms;
+
+pub use transforms::Transform;
+
+/// Every key of a `MirrorSource` connector besides `transforms.*`.
+pub const DEFINITION: Definition = Definition {
+    keys: &[
+        Key {
+            name: "name",
+            shape: Shape::Text,
+            presence: Presence::Optional,
+            documentation: "the connector's name, the same as beside `config`",
+        },
+        Key {
+            name: "connector.class",
+            shape: Shape::OneOf(&["MirrorSource"]),
+            presence: Presence::Required,
+            documentation: "the kind of connector: MirrorSource",
+        },
+        Key {
+            name: "tasks.max",
+            shape: Shape::Int { min: 1, max: 1000 },
+            presence: Presence::Default("1"),
+            documentation: "most tasks that the partitions are divided among; one task is one core's work",
+        },
+        Key {
+            name: "source.cluster.bootstrap.servers",
+            shape: Shape::Servers,
+            presence: Presence::Required,
+            documentation: "brokers of the cluster to read from, host:port",
+        },
+        Key {
+            name: "target.cluster.bootstrap.servers",
+            shape: Shape::Servers,
+            presence: Presence::Optional,
+            documentation: "brokers of the cluster to write to, host:port; the worker's bootstrap.servers when missing",
+        },
+        Key {
+            name: "topics",
+            shape: Shape::List,
+            presence: Presence::Required,
+            documentation: "topics to mirror: regular expressions that match whole names, separated by commas",
+        },
+        Key {
+            name: "topics.exclude",
+            shape: Shape::List,
+            presence: Presence::Default(r".*[\-\.]internal,.*\.replica,__.*"),
+            documentation: "topics to leave out even when `topics` matches them",
+        },
+        Key {
+            name: "refresh.topics.interval.seconds",
+            shape: Shape::Int { min: 1, max: 86_400 },
+            presence: Presence::Default("30"),
+            documentation: "how often new topics and partitions are looked for, s; they are mirrored from their first record",
+        },
+        Key {
+            name: "replication.factor",
+            shape: Shape::Int { min: -1, max: 32_767 },
+            presence: Presence::Default("-1"),
+            documentation: "replicas of topics created on the target; -1: the target's default.replication.factor",
+        },
+        Key {
+            name: "source.consumer.auto.offset.reset",
+            shape: Shape::OneOf(&["earliest", "latest"]),
+            presence: Presence::Default("earliest"),
+            documentation: "where a partition without a stored position starts; topics and partitions that appear later start at their first record",
+        },
+        Key {
+            name: "source.consumer.isolation.level",
+            shape: Shape::OneOf(&["read_committed", "read_uncommitted"]),
+            presence: Presence::Default("read_committed"),
+            documentation: "read_committed: aborted records are left out, and nothing is mirrored past an open transaction",
+        },
+        Key {
+            name: "source.consumer.fetch.max.bytes",
+            shape: Shape::Int {
+                min: 1024,
+                max: 104_857_600,
+            },
+            presence: Presence::Default("4194304"),
+            documentation: "most bytes of one fetch answer; a larger first batch still comes whole",
+        },
+        Key {
+            name: "source.consumer.max.partition.fetch.bytes",
+            shape: Shape::Int {
+                min: 1024,
+                max: 104_857_600,
+            },
+            presence: Presence::Default("1048576"),
+            documentation: "most bytes of one partition in a fetch answer; a larger first batch still comes whole",
+        },
+        Key {
+            name: "source.consumer.fetch.max.wait.ms",
+            shape: Shape::Int { min: 1, max: 10_000 },
+            presence: Presence::Default("500"),
+            documentation: "how long the source holds a fetch back while there is nothing to read, ms",
+        },
+        Key {
+            name: "target.producer.buffer.memory",
+            shape: Shape::Int {
+                min: 1_048_576,
+                max: 17_179_869_184,
+            },
+            presence: Presence::Default("12582912"),
+            documentation: "bytes of a task between fetch and acknowledgement; a batch above it is admitted alone",
+        },
+        Key {
+            name: "plugin.instances",
+            shape: Shape::Int { min: 1, max: 1024 },
+            presence: Presence::Optional,
+            documentation: "instances of the transformations per task, working on different partitions; cores divided by tasks when missing",
+        },
+        Key {
+            name: "transforms",
+            shape: Shape::List,
+            presence: Presence::Optional,
+            documentation: "aliases of transformations and routers, in order; each has transforms.<alias>.type",
+        },
+        Key {
+            name: "errors.tolerance",
+            shape: Shape::OneOf(&["none"]),
+            presence: Presence::Default("none"),
+            documentation: "none: a record that a plugin rejects or breaks on stops its partition",
+        },
+    ],
+};
+
+/// A `MirrorSource` connector's configuration, checked.
+#[derive(Clone, Debug)]
+pub struct MirrorSource {
+    pub tasks_max: usize,
+    pub source: Vec<String>,
+    pub target: Vec<String>,
+    pub topics: Selection,
+    pub refresh_topics_interval: Duration,
+    pub replication_factor: i16,
+    pub start: Start,
+    pub isolation: Isolation,
+    pub fetch: Fetch,
+    pub buffer_memory: usize,
+    pub plugin_instances: Option<usize>,
+    pub transforms: Vec<Transform>,
+}
+
+/// Which topics are mirrored.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// as written, to say which one matches nothing
+    pub patterns: Vec<String>,
+    include: RegexSet,
+    exclude: RegexSet,
+}
+
+/// Where a partition without a stored position starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    Earliest,
+    Latest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    ReadCommitted,
+    ReadUncommitted,
+}
+
+/// Sizes of a fetch.
+#[derive(Clone, Copy, Debug)]
+pub struct Fetch {
+    pub max_bytes: usize,
+    pub max_partition_bytes: i32,
+    pub max_wait: Duration,
+}
+
+// === impl MirrorSource ===
+
+impl MirrorSource {
+    /// Checks a configuration; all mistakes at once. `worker_bootstrap` is the target when the configuration names none.
+    pub fn parse(config: &Config, worker_bootstrap: &[String]) -> Result<Self, Vec<Problem>> {
+        let (values, mut problems) =
+            DEFINITION.parse(config, |key| key.starts_with("transforms.") || is_later_kind(key));
+        for (key, value) in config.iter().filter(|(key, _)| is_later_kind(key)) {
+            problems.push(Problem::new(
+                key,
+                Some(value),
+                "this kind of plugin cannot be attached to a pipeline in this version",
+                "remove the key; transformations and routers under `transforms` can be",
+            ));
+        }
+        let topics = Selection::parse(&values, &mut problems);
+        let transforms = transforms::parse(config, &values, &mut problems);
+        let target = match values.get("target.cluster.bootstrap.servers") {
+            Some(_) => values.list("target.cluster.bootstrap.servers"),
+            None => worker_bootstrap.to_vec(),
+        };
+        if target.is_empty() && !config.contains_key("target.cluster.bootstrap.servers") {
+            problems.push(Problem::new(
+                "target.cluster.bootstrap.servers",
+                None,
+                "missing, and the worker has no bootstrap.servers to write to instead",
+                "name the target's brokers, host:port",
+            ));
+        }
+        match topics {
+            Some(topics) if problems.is_empty() => Ok(Self::from_values(&values, topics, target, transforms)),
+            _ => Err(problems),
+        }
+    }
+
+    fn from_values(
+        values: &Values,
+        topics: Selection,
+        target: Vec<String>,
+        transforms: Vec<Transform>,
+    ) -> Self {
+        let bytes = |key| usize::try_from(values.int(key)).unwrap_or(usize::MAX);
+        Self {
+            tasks_max: bytes("tasks.max"),
+            source: values.list("source.cluster.bootstrap.servers"),
+            target,
+            topics,
+            refresh_topics_interval: Duration::from_secs(
+                values.int("refresh.topics.interval.seconds").unsigned_abs(),
+            ),
+            replication_factor: values.int("replication.factor") as i16,
+            start: match values.text("source.consumer.auto.offset.reset") {
+                "latest" => Start::Latest,
+                _ => Start::Earliest,
+            },
+            isolation: match values.text("source.consumer.isolation.level") {
+                "read_uncommitted" => Isolation::ReadUncommitted,
+                _ => Isolation::ReadCommitted,
+            },
+            fetch: Fetch {
+                max_bytes: bytes("source.consumer.fetch.max.bytes"),
+                max_partition_bytes: values.int("source.consumer.max.partition.fetch.bytes") as i32,
+                max_wait: Duration::from_millis(
+                    values.int("source.consumer.fetch.max.wait.ms").unsigned_abs(),
+                ),
+            },
+            buffer_memory: bytes("target.producer.buffer.memory"),
+            plugin_instances: values.get("plugin.instances").map(|_| bytes("plugin.instances")),
+            transforms,
+        }
+    }
+}
+
+// === impl Isolation ===
+
+impl From<Isolation> for towpath_wire::Isolation {
+    fn from(isolation: Isolation) -> Self {
+        match isolation {
+            Isolation::ReadCommitted => Self::ReadCommitted,
+            Isolation::ReadUncommitted => Self::ReadUncommitted,
+        }
+    }
+}
+
+// === impl Selection ===
+
+impl Selection {
+    fn parse(values: &Values, problems: &mut Vec<Problem>) -> Option<Self> {
+        let patterns = values.list("topics");
+        let include = regexes("topics", &patterns, problems)?;
+        let exclude = regexes("topics.exclude", &values.list("topics.exclude"), problems)?;
+        Some(Self {
+            patterns,
+            include,
+            exclude,
+        })
+    }
+
+    pub fn contains(&self, topic: &str) -> bool {
+        self.include.is_match(topic) && !self.exclude.is_match(topic)
+    }
+
+    /// The patterns that none of the topics matches.
+    pub fn unmatched<'a>(&self, topics: impl Iterator<Item = &'a str>) -> Vec<&str> {
+        let mut seen = vec![false; self.patterns.len()];
+        for topic in topics.filter(|topic| !self.exclude.is_match(topic)) {
+            for index in self.include.matches(topic) {
+                seen[index] = true;
+            }
+        }
+        self.patterns
+            .iter()
+            .zip(seen)
+            .filter(|(_, seen)| !seen)
+            .map(|(pattern, _)| pattern.as_str())
+            .collect()
+    }
+}
+
+fn regexes(key: &str, patterns: &[String], problems: &mut Vec<Problem>) -> Option<RegexSet> {
+    let before = problems.len();
+    for pattern in patterns {
+        if let Err(error) = regex::Regex::new(&whole(pattern)) {
+            let message = format!("not a regular expression: {}", last_line(&error.to_string()));
+            problems.push(Problem::new(
+                key,
+                Some(pattern),
+                message,
+                "correct it; a literal name needs no escapes but for its dots",
+            ));
+        }
+    }
+    if problems.len() > before {
+        None
+    } else {
+        RegexSet::new(patterns.iter().map(|pattern| whole(pattern))).ok()
+    }
+}
+
+/// A pattern matches whole names, as in MirrorMaker 2.
+fn whole(pattern: &str) -> String {
+    format!("^(?:{pattern})$")
+}
+
+/// The regex crate draws a picture over several lines; the last one is the sentence.
+fn last_line(text: &str) -> &str {
+    text.lines().last().unwrap_or(text).trim_start_matches("error: ")
+}
+
+fn is_later_kind(key: &str) -> bool {
+    ["predicates", "validators", "schema.checkers", "acl.checkers"]
+        .iter()
+        .any(|kind| {
+            key.strip_prefix(kind)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        })
+}
+
+#[cfg(test)]
+mod tests;

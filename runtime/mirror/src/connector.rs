@@ -1,0 +1,345 @@
+//! A `MirrorSource` connector: checked first, then run until it is told to stop.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroUsize,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use towpath_domain::{config::Problem, state::Run};
+use towpath_plugin_host as host;
+use towpath_wire::{
+    Client, Error,
+    positions::{Position, PositionKey, Positions},
+};
+
+mod prepare;
+
+use crate::{
+    config::MirrorSource,
+    discovery::Discovery,
+    route::Routes,
+    stages::Stages,
+    status::{ConnectorStatus, Lag, Mirrored, RunStatus, Snapshot, TaskStatus},
+    task::{self, Assignment, Task},
+};
+
+/// What a worker gives to its connectors.
+#[derive(Clone)]
+pub struct Worker {
+    pub id: String,
+    pub client_id: String,
+    pub request_timeout: Duration,
+    /// the compacted topic on the target that positions are kept in
+    pub positions_topic: String,
+    pub positions_replication_factor: i16,
+    /// how old an acknowledged record may be before its position is stored
+    pub flush_interval: Duration,
+    pub host: Arc<host::Host>,
+}
+
+/// A connector whose configuration, plugins, clusters and topics were checked.
+pub struct Connector {
+    name: String,
+    config: MirrorSource,
+    worker: Worker,
+    source: Client,
+    target: Client,
+    routes: Arc<Mutex<Routes>>,
+    /// the transformations by alias, to make instances of
+    transformations: Vec<prepare::Attached>,
+    shared: Arc<Shared>,
+}
+
+/// Asks a running connector how it is.
+#[derive(Clone)]
+pub struct Handle {
+    name: String,
+    worker_id: String,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    tasks: Mutex<Vec<TaskHandle>>,
+    /// what keeps the connector from finding and preparing topics
+    trouble: Mutex<Vec<String>>,
+    failed: Mutex<Option<String>>,
+}
+
+struct TaskHandle {
+    assign: mpsc::UnboundedSender<Vec<Assignment>>,
+    snapshot: watch::Receiver<Snapshot>,
+    partitions: usize,
+}
+
+type Stored = HashMap<PositionKey, Position>;
+
+const RETRY: Duration = Duration::from_secs(1);
+
+// === impl Connector ===
+
+impl Connector {
+    /// Checks everything that can be wrong before the first record; all mistakes at once. Changes nothing on either cluster.
+    pub async fn prepare(name: String, config: MirrorSource, worker: Worker) -> Result<Self, Vec<Problem>> {
+        prepare::prepare(name, config, worker).await
+    }
+
+    pub fn handle(&self) -> Handle {
+        Handle {
+            name: self.name.clone(),
+            worker_id: self.worker.id.clone(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// Mirrors until cancelled. Ends when every task has stored its last positions.
+    pub fn run(self, token: CancellationToken) -> BoxFuture<'static, ()> {
+        let shared = Arc::clone(&self.shared);
+        let name = self.name.clone();
+        Box::pin(async move {
+            if let Err(error) = self.work(token).await {
+                tracing::error!(connector = name, %error, "the connector failed");
+                *lock(&shared.failed) = Some(error.to_string());
+            }
+        })
+    }
+
+    async fn work(self, token: CancellationToken) -> Result<(), Error> {
+        let Some((positions, mut discovery)) = self.open(token.clone()).await? else {
+            return Ok(());
+        };
+        let mut tasks: JoinSet<usize> = JoinSet::new();
+        let mut refresh = tokio::time::interval(self.config.refresh_topics_interval);
+        refresh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = token.cancelled() => break,
+                _ = refresh.tick() => match discovery.round(&self.config.topics).await {
+                    Ok(assignments) => {
+                        *lock(&self.shared.trouble) = discovery.refused();
+                        self.distribute(assignments, &positions, &mut tasks, &token);
+                    }
+                    Err(error) => {
+                        self.trouble(&format!("looking for topics: {error}"));
+                        refresh.reset_after(RETRY);
+                    }
+                },
+                Some(ended) = tasks.join_next() => self.ended(ended),
+            }
+        }
+        while let Some(ended) = tasks.join_next().await {
+            self.ended(ended);
+        }
+        Ok(())
+    }
+
+    /// Opens the table of positions and reads it, as often as it takes. None: told to stop.
+    async fn open(&self, token: CancellationToken) -> Result<Option<(Arc<Positions>, Discovery)>, Error> {
+        loop {
+            let attempt = read_positions(
+                self.target.clone(),
+                self.worker.positions_topic.clone(),
+                self.worker.positions_replication_factor,
+            );
+            let result = tokio::select! {
+                () = token.cancelled() => return Ok(None),
+                result = attempt => result,
+            };
+            match result {
+                Ok((positions, stored)) => {
+                    let discovery = Discovery::new(
+                        self.name.clone(),
+                        (self.source.clone(), self.target.clone()),
+                        self.config.replication_factor,
+                        self.config.start,
+                        Arc::clone(&self.routes),
+                        stored,
+                    );
+                    return Ok(Some((positions, discovery)));
+                }
+                Err(error) if error.is_retriable() => self.trouble(&format!("reading positions: {error}")),
+                Err(error) => return Err(error),
+            }
+            tokio::select! {
+                () = token.cancelled() => return Ok(None),
+                () = tokio::time::sleep(RETRY) => {}
+            }
+        }
+    }
+
+    fn trouble(&self, what: &str) {
+        tracing::warn!(connector = self.name, "retrying: {what}");
+        *lock(&self.shared.trouble) = vec![what.to_owned()];
+    }
+
+    /// Gives each new partition to the task with the fewest; starts tasks up to `tasks.max`.
+    fn distribute(
+        &self,
+        assignments: Vec<Assignment>,
+        positions: &Arc<Positions>,
+        running: &mut JoinSet<usize>,
+        token: &CancellationToken,
+    ) {
+        let mut tasks = lock(&self.shared.tasks);
+        let wanted = self
+            .config
+            .tasks_max
+            .min(tasks.iter().map(|task| task.partitions).sum::<usize>() + assignments.len());
+        while tasks.len() < wanted {
+            match self.start(tasks.len(), positions, running, token) {
+                Ok(task) => tasks.push(task),
+                // The same plugins made instances a moment ago, when the configuration was checked.
+                Err(what) => return self.trouble(&what),
+            }
+        }
+        let mut shares: Vec<Vec<Assignment>> = tasks.iter().map(|_| Vec::new()).collect();
+        for assignment in assignments {
+            let fewest = (0..tasks.len()).min_by_key(|index| tasks[*index].partitions);
+            if let Some(index) = fewest {
+                tasks[index].partitions += 1;
+                shares[index].push(assignment);
+            }
+        }
+        for (task, share) in tasks.iter().zip(shares).filter(|(_, share)| !share.is_empty()) {
+            // A task that has ended is shown as failed; its partitions are with it.
+            let _ = task.assign.send(share);
+        }
+    }
+
+    fn start(
+        &self,
+        id: usize,
+        positions: &Arc<Positions>,
+        running: &mut JoinSet<usize>,
+        token: &CancellationToken,
+    ) -> Result<TaskHandle, String> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let instances = self
+            .config
+            .plugin_instances
+            .unwrap_or((cores / self.config.tasks_max).max(1));
+        let stages = if self.transformations.is_empty() {
+            0
+        } else {
+            instances
+        };
+        let stages = (0..stages)
+            .map(|_| {
+                let instances = self
+                    .transformations
+                    .iter()
+                    .map(prepare::Attached::instance)
+                    .collect::<Result<_, _>>()?;
+                Ok(Stages::new(instances))
+            })
+            .collect::<Result<_, String>>()?;
+        let task = Task::new(task::Options {
+            connector: self.name.clone(),
+            source: self.source.clone(),
+            target: self.target.clone(),
+            source_cluster: self.source.cluster_id(),
+            positions: Arc::clone(positions),
+            isolation: self.config.isolation.into(),
+            fetch: self.config.fetch,
+            buffer_memory: self.config.buffer_memory,
+            flush_interval: self.worker.flush_interval,
+            stages,
+        });
+        let (assign, assignments) = mpsc::unbounded_channel();
+        let (show, snapshot) = watch::channel(Snapshot::default());
+        let token = token.child_token();
+        running.spawn(async move {
+            task.run(assignments, show, token).await;
+            id
+        });
+        Ok(TaskHandle {
+            assign,
+            snapshot,
+            partitions: 0,
+        })
+    }
+
+    fn ended(&self, result: Result<usize, tokio::task::JoinError>) {
+        if let Err(error) = result {
+            // A panic: the positions behind what was acknowledged are stored, so nothing is lost. The trace is in the log.
+            tracing::error!(connector = self.name, %error, "a task ended");
+            *lock(&self.shared.failed) = Some(format!(
+                "a task ended: {error}; restart the worker and report this"
+            ));
+        }
+    }
+}
+
+// === impl Handle ===
+
+impl Handle {
+    pub fn status(&self) -> ConnectorStatus {
+        let tasks = lock(&self.shared.tasks);
+        let failed = lock(&self.shared.failed).clone();
+        let trouble = lock(&self.shared.trouble).join("\n");
+        let run = |trace: Option<String>| RunStatus {
+            state: if trace.is_some() {
+                Run::Failed
+            } else {
+                Run::Running
+            },
+            worker_id: self.worker_id.clone(),
+            trace,
+        };
+        let mut lag = Lag::default();
+        let mut mirrored = Mirrored::default();
+        let tasks: Vec<TaskStatus> = tasks
+            .iter()
+            .enumerate()
+            .map(|(id, task)| {
+                let snapshot = task.snapshot.borrow().clone();
+                snapshot
+                    .partitions
+                    .iter()
+                    .for_each(|partition| lag.add(partition));
+                mirrored.add(snapshot.mirrored);
+                let trace = (!snapshot.stopped.is_empty()).then(|| snapshot.stopped.join("\n"));
+                TaskStatus {
+                    id,
+                    run: run(trace),
+                    retrying: snapshot.retrying,
+                    partitions: snapshot.partitions,
+                }
+            })
+            .collect();
+        ConnectorStatus {
+            name: self.name.clone(),
+            kind: "source",
+            connector: run(failed),
+            trouble: (!trouble.is_empty()).then_some(trouble),
+            tasks,
+            lag,
+            mirrored,
+        }
+    }
+}
+
+/// Boxed: the compiler does not see by itself that the whole of it can move between threads.
+fn read_positions(
+    client: Client,
+    topic: String,
+    replication_factor: i16,
+) -> BoxFuture<'static, Result<(Arc<Positions>, Stored), Error>> {
+    Box::pin(async move {
+        let positions = Positions::open(client, &topic, replication_factor).await?;
+        let stored = positions.load().await?;
+        Ok((Arc::new(positions), stored))
+    })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,245 @@
+//! Everything that can be wrong with a connector before its first record.
+
+use std::sync::{Arc, Mutex};
+
+use towpath_domain::{config::Problem, plugin::Kind};
+use towpath_plugin_host as host;
+use towpath_wire::{Client, Error, Options};
+
+use super::{Connector, Shared, Worker};
+use crate::{
+    config::{MirrorSource, Transform},
+    discovery,
+    route::{self, Routes},
+};
+
+/// A transformation as configured, to make instances of.
+pub(super) struct Attached {
+    transform: Transform,
+    plugin: Arc<host::Plugin>,
+}
+
+pub(super) async fn prepare(
+    name: String,
+    config: MirrorSource,
+    worker: Worker,
+) -> Result<Connector, Vec<Problem>> {
+    let (routers, transformations, mut problems) = attach(&config.transforms, Arc::clone(&worker.host)).await;
+    let (source, target) = tokio::join!(
+        connect("source.cluster.bootstrap.servers", &config.source, &worker),
+        connect("target.cluster.bootstrap.servers", &config.target, &worker)
+    );
+    let (source, target) = match (source, target) {
+        (Ok(source), Ok(target)) => (source, target),
+        (source, target) => {
+            problems.extend(source.err().into_iter().chain(target.err()));
+            return Err(problems);
+        }
+    };
+    if source.cluster_id() == target.cluster_id() {
+        problems.push(Problem::new(
+            "target.cluster.bootstrap.servers",
+            Some(&config.target.join(",")),
+            format!(
+                "is the cluster of source.cluster.bootstrap.servers (cluster id {})",
+                source.cluster_id()
+            ),
+            "name another cluster: a mirror onto itself would never end",
+        ));
+    }
+    let routes = Arc::new(Mutex::new(Routes::new(routers)));
+    check_topics(&config, &source, &routes, &mut problems).await;
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Connector {
+        name,
+        config,
+        worker,
+        source,
+        target,
+        routes,
+        transformations,
+        shared: Arc::new(Shared::default()),
+    })
+}
+
+type Parts = (Vec<(String, host::Router)>, Vec<Attached>, Vec<Problem>);
+
+/// Finds the plugins and makes a first instance of each: on a thread that may block, since guests are called.
+async fn attach(transforms: &[Transform], host: Arc<host::Host>) -> Parts {
+    let transforms = transforms.to_vec();
+    let work = tokio::task::spawn_blocking(move || {
+        let (mut routers, mut transformations, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+        for transform in transforms {
+            match attach_one(&transform, &host) {
+                Ok(Part::Router(router)) => routers.push((transform.alias, router)),
+                Ok(Part::Transformation(plugin)) => transformations.push(Attached { transform, plugin }),
+                Ok(Part::Idle) => {}
+                Err(more) => problems.extend(more),
+            }
+        }
+        (routers, transformations, problems)
+    });
+    match work.await {
+        Ok(parts) => parts,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+enum Part {
+    Router(host::Router),
+    Transformation(Arc<host::Plugin>),
+    /// a transformation that neither reads nor changes anything: batches are never decoded for it
+    Idle,
+}
+
+fn attach_one(transform: &Transform, host: &host::Host) -> Result<Part, Vec<Problem>> {
+    let name = transform.plugin.to_string();
+    let at_type = |message: String, remedy: &str| {
+        vec![Problem::new(transform.key("type"), Some(&name), message, remedy)]
+    };
+    let plugin = host.resolve(&transform.plugin).map_err(|error| {
+        at_type(
+            error.to_string(),
+            "name a plugin that is in plugin.path, or put it there",
+        )
+    })?;
+    match plugin.kind() {
+        Kind::Router => Ok(Part::Router(
+            plugin
+                .router(&transform.config)
+                .map_err(|error| init_problems(transform, error))?,
+        )),
+        Kind::Transformation => {
+            let first = plugin
+                .transformation(&transform.config)
+                .map_err(|error| init_problems(transform, error))?;
+            let needs = first.needs();
+            if needs.effects.topic {
+                let remedy = "use a router to rename whole topics";
+                return Err(at_type(
+                    "moves single records to other topics, which this version cannot do".to_owned(),
+                    remedy,
+                ));
+            }
+            if needs.is_none() {
+                Ok(Part::Idle)
+            } else {
+                Ok(Part::Transformation(plugin))
+            }
+        }
+        kind => Err(at_type(
+            format!("is a {kind}, and `transforms` takes transformations and routers"),
+            "name a plugin of one of these kinds",
+        )),
+    }
+}
+
+fn init_problems(transform: &Transform, error: host::InitError) -> Vec<Problem> {
+    match error {
+        host::InitError::Config(errors) => errors
+            .into_iter()
+            .map(|error| {
+                let value = transform
+                    .config
+                    .iter()
+                    .find(|(key, _)| *key == error.key)
+                    .map(|(_, value)| value.as_str());
+                let remedy = format!("see the keys of {}", transform.plugin);
+                Problem::new(transform.key(&error.key), value, error.message, remedy)
+            })
+            .collect(),
+        error => {
+            let name = transform.plugin.to_string();
+            let remedy = "use another version of the plugin, or mend it";
+            vec![Problem::new(
+                transform.key("type"),
+                Some(&name),
+                error.to_string(),
+                remedy,
+            )]
+        }
+    }
+}
+
+async fn connect(key: &str, servers: &[String], worker: &Worker) -> Result<Client, Problem> {
+    let options = Options {
+        bootstrap_servers: servers.to_vec(),
+        client_id: worker.client_id.clone(),
+        request_timeout: worker.request_timeout,
+        ..Options::default()
+    };
+    Client::connect(options).await.map_err(|error| {
+        let remedy = "check the address, and that the brokers run and can be reached from this machine";
+        Problem::new(key, Some(&servers.join(",")), error.to_string(), remedy)
+    })
+}
+
+/// Patterns that match nothing, topics that are not routed, topics that meet on the target.
+async fn check_topics(
+    config: &MirrorSource,
+    source: &Client,
+    routes: &Arc<Mutex<Routes>>,
+    problems: &mut Vec<Problem>,
+) {
+    let selected = match discovery::select(source, &config.topics).await {
+        Ok(selected) => selected,
+        Err(error) => return problems.push(unlisted(config, &error)),
+    };
+    for pattern in &selected.unmatched {
+        if is_name(pattern) || selected.topics.is_empty() {
+            let remedy =
+                "correct it, or create the topic first; names are case sensitive, patterns match whole names";
+            problems.push(Problem::new(
+                "topics",
+                Some(pattern),
+                "no such topic on the source cluster",
+                remedy,
+            ));
+        } else {
+            tracing::warn!(pattern, "no topic of the source matches this pattern yet");
+        }
+    }
+    let names = selected.topics.into_iter().map(|topic| topic.name).collect();
+    let mut targets = std::collections::HashMap::new();
+    for (topic, routed) in route::route_all(Arc::clone(routes), names).await {
+        match routed {
+            Ok(target) => {
+                if let Some(with) = targets.insert(target.clone(), topic.clone()) {
+                    let message = format!("topics {with} and {topic} would both be mirrored to {target}");
+                    let remedy = "route them apart, or leave one out by `topics.exclude`";
+                    problems.push(Problem::new("transforms", None, message, remedy));
+                }
+            }
+            Err(error) => problems.push(error.problem()),
+        }
+    }
+}
+
+fn unlisted(config: &MirrorSource, error: &Error) -> Problem {
+    let remedy = "check the brokers and the permission to describe topics";
+    Problem::new(
+        "source.cluster.bootstrap.servers",
+        Some(&config.source.join(",")),
+        format!("topics cannot be listed: {error}"),
+        remedy,
+    )
+}
+
+/// A pattern that can only be meant as one name.
+fn is_name(pattern: &str) -> bool {
+    pattern
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '\\'))
+}
+
+// === impl Attached ===
+
+impl Attached {
+    pub(super) fn instance(&self) -> Result<(String, host::Transformation), String> {
+        let made = self.plugin.transformation(&self.transform.config);
+        made.map(|made| (self.transform.alias.clone(), made))
+            .map_err(|error| format!("transforms.{}: {error}", self.transform.alias))
+    }
+}

@@ -1,0 +1,112 @@
+//! What a connector says of itself: Connect's words for connectors and tasks, one entry a partition beside them.
+
+use serde::Serialize;
+use towpath_domain::state::{PartitionState, Run};
+
+/// A connector with its tasks, as written to `--status-file`.
+#[derive(Clone, Debug, Serialize)]
+pub struct ConnectorStatus {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    pub connector: RunStatus,
+    /// what keeps the connector from finding or preparing topics; it goes on trying
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    pub tasks: Vec<TaskStatus>,
+    pub lag: Lag,
+    pub mirrored: Mirrored,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct RunStatus {
+    pub state: Run,
+    pub worker_id: String,
+    /// what made it fail; every stopped partition with its typed state first
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct TaskStatus {
+    pub id: usize,
+    #[serde(flatten)]
+    pub run: RunStatus,
+    /// what the task keeps retrying by itself
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retrying: Option<String>,
+    pub partitions: Vec<PartitionStatus>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct PartitionStatus {
+    pub topic: String,
+    pub partition: i32,
+    pub target: String,
+    /// source offset up to which everything is on the target
+    pub position: Option<i64>,
+    /// the source's end offset; under read_committed the last stable one
+    pub end: Option<i64>,
+    pub lag: Option<i64>,
+    pub state: &'static str,
+    /// the typed state's own fields, when the partition stopped
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<PartitionState>,
+}
+
+/// Offsets still to be mirrored. A gap in the source's log counts until it is passed.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Lag {
+    pub records: i64,
+    /// partitions whose end or position is not known yet: their lag is not in `records`
+    pub unknown_partitions: usize,
+}
+
+/// What this run has written and the target has acknowledged. `copied` + `decoded` = `batches`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Mirrored {
+    pub records: u64,
+    /// bytes of record batches, compressed as they were written
+    pub bytes: u64,
+    /// batches passed through as they were
+    pub copied: u64,
+    /// batches that were decoded and written anew
+    pub decoded: u64,
+}
+
+/// What a task shows to its connector.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Snapshot {
+    pub partitions: Vec<PartitionStatus>,
+    pub mirrored: Mirrored,
+    pub retrying: Option<String>,
+    pub stopped: Vec<String>,
+}
+
+// === impl PartitionStatus ===
+
+impl PartitionStatus {
+    pub(crate) fn lag(position: Option<i64>, end: Option<i64>) -> Option<i64> {
+        Some((end? - position?).max(0))
+    }
+}
+
+// === impl Lag, Mirrored ===
+
+impl Lag {
+    pub(crate) fn add(&mut self, partition: &PartitionStatus) {
+        match partition.lag {
+            Some(lag) => self.records += lag,
+            None => self.unknown_partitions += 1,
+        }
+    }
+}
+
+impl Mirrored {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.copied += other.copied;
+        self.decoded += other.decoded;
+    }
+}

@@ -1,0 +1,344 @@
+//! A task: owns its partitions from fetch to position, in one loop, with no lock.
+//!
+//! ```text
+//! fetch (one a source broker) -> convert (inline, or on a thread when records are decoded) -> lanes -> produce (up to 5 a target broker)
+//!                                                                                               |
+//!                                                          positions (one write at a time) <----'
+//! ```
+//! Everything that takes time is a future in `work`, and comes back as an [`Event`]; after each event [`Task::pump`] starts what can be
+//! started. Nothing is waited for inside an event.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use towpath_domain::{
+    ClusterId, LeaderEpoch, Offset, TopicId, TopicName, TopicPartition, state::PartitionState,
+};
+use towpath_wire::{
+    Client, Connection, Error, FetchAnswer, Isolation, NodeId, ProduceAnswer, ProducerId, TopicMetadata,
+    batch::{self, ProducerIdentity, Transactional},
+    positions::Positions,
+};
+
+mod budget;
+mod checkpoint;
+mod convert;
+mod fetching;
+mod lane;
+mod producing;
+mod recovery;
+
+use crate::{
+    config::Fetch,
+    stages::Stages,
+    status::{Mirrored, PartitionStatus, Snapshot},
+};
+use budget::Budget;
+use convert::{Chunk, Converted};
+use lane::{Lane, Mark, Ticket};
+
+/// What a task needs of its connector. Clients are shared; connections for fetching and producing are the task's own.
+pub(crate) struct Options {
+    pub connector: String,
+    pub source: Client,
+    pub target: Client,
+    pub source_cluster: ClusterId,
+    pub positions: Arc<Positions>,
+    pub isolation: Isolation,
+    pub fetch: Fetch,
+    pub buffer_memory: usize,
+    pub flush_interval: Duration,
+    /// one for each partition that may be converted at a time; none: records are not decoded for plugins
+    pub stages: Vec<Stages>,
+}
+
+/// A partition for a task.
+#[derive(Clone, Debug)]
+pub(crate) struct Assignment {
+    pub source: TopicPartition,
+    pub topic_id: TopicId,
+    pub target: TopicPartition,
+    pub batches: batch::Target,
+    /// where to begin; the epoch is of the last record before it, -1 when that is not known
+    pub start: (Offset, LeaderEpoch),
+    /// the position in the table, which is `start` then
+    pub stored: Option<Offset>,
+    /// a partition that stopped before it began
+    pub state: PartitionState,
+}
+
+pub(crate) struct Task {
+    options: Options,
+    lanes: Vec<Lane>,
+    by_source: HashMap<TopicPartition, usize>,
+    targets: HashMap<TopicName, batch::Target>,
+    sources: HashMap<NodeId, Peer>,
+    producers: HashMap<NodeId, Peer>,
+    budget: Budget,
+    /// instances of the transformations that are not at work
+    stages: Vec<Stages>,
+    decodes: bool,
+    chunks: VecDeque<(usize, Chunk)>,
+    work: FuturesUnordered<BoxFuture<'static, Event>>,
+    mirrored: Mirrored,
+    retrying: Option<(Instant, String)>,
+    next_ticket: u64,
+    /// where the next fetch's list of partitions begins, so that none is always last
+    rotation: usize,
+    storing: bool,
+    identifying: bool,
+    source_refresh: Refresh,
+    target_refresh: Refresh,
+    draining: bool,
+}
+
+/// A broker that the task fetches from or produces to.
+#[derive(Default)]
+struct Peer {
+    connection: Option<Connection>,
+    connecting: bool,
+    in_flight: usize,
+    pause_until: Option<Instant>,
+    failures: u32,
+}
+
+/// Metadata is asked for again after errors, once at a time and not too often.
+#[derive(Default)]
+struct Refresh {
+    wanted: bool,
+    running: bool,
+    last: Option<Instant>,
+}
+
+enum Event {
+    SourceOpened(NodeId, Result<Connection, Error>),
+    TargetOpened(NodeId, Result<Connection, Error>),
+    Fetched(NodeId, Result<FetchAnswer, Error>),
+    Converted(usize, Converted, Option<Stages>),
+    Produced(NodeId, Vec<(usize, Ticket)>, Result<ProduceAnswer, Error>),
+    Identified(Result<ProducerId, Error>),
+    Stored(Vec<(usize, Mark)>, Result<(), Error>),
+    SourceRefreshed(Result<Vec<TopicMetadata>, Error>),
+    TargetRefreshed(Result<Vec<TopicMetadata>, Error>),
+    /// the source's log of a lane whose fetch was out of range: start, end
+    Bounds(usize, Result<(Offset, Offset), String>),
+    /// what the target topic takes now
+    Limits(usize, Result<Option<batch::Target>, Error>),
+}
+
+const TICK: Duration = Duration::from_millis(100);
+/// How long a task that was told to stop waits for what is on the wire.
+const DRAIN: Duration = Duration::from_secs(10);
+const REFRESH_PAUSE: Duration = Duration::from_millis(200);
+/// How long a solved problem stays in `retrying`.
+const RETRYING_SHOWN: Duration = Duration::from_secs(5);
+
+// === impl Task ===
+
+impl Task {
+    pub(crate) fn new(mut options: Options) -> Self {
+        let stages = std::mem::take(&mut options.stages);
+        Self {
+            budget: Budget::new(options.buffer_memory),
+            decodes: !stages.is_empty(),
+            stages,
+            options,
+            lanes: Vec::new(),
+            by_source: HashMap::new(),
+            targets: HashMap::new(),
+            sources: HashMap::new(),
+            producers: HashMap::new(),
+            chunks: VecDeque::new(),
+            work: FuturesUnordered::new(),
+            mirrored: Mirrored::default(),
+            retrying: None,
+            next_ticket: 0,
+            rotation: 0,
+            storing: false,
+            identifying: false,
+            source_refresh: Refresh::default(),
+            target_refresh: Refresh::default(),
+            draining: false,
+        }
+    }
+
+    /// Mirrors until cancelled; then waits for what is on the wire, stores the last positions and ends.
+    pub(crate) async fn run(
+        mut self,
+        mut assignments: mpsc::UnboundedReceiver<Vec<Assignment>>,
+        snapshots: watch::Sender<Snapshot>,
+        token: CancellationToken,
+    ) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut deadline: Option<Instant> = None;
+        loop {
+            tokio::select! {
+                () = token.cancelled(), if deadline.is_none() => {
+                    deadline = Some(Instant::now() + DRAIN);
+                    self.draining = true;
+                    for lane in &mut self.lanes {
+                        lane.abandon();
+                    }
+                }
+                Some(event) = self.work.next(), if !self.work.is_empty() => self.handle(event),
+                Some(more) = assignments.recv(), if deadline.is_none() => self.assign(more),
+                _ = tick.tick() => {
+                    snapshots.send_replace(self.snapshot());
+                }
+            }
+            self.pump().await;
+            if let Some(deadline) = deadline
+                && (self.is_drained() || Instant::now() >= deadline)
+            {
+                if !self.is_drained() {
+                    let waiting: Vec<String> = self
+                        .lanes
+                        .iter()
+                        .filter(|lane| lane.has_in_flight())
+                        .map(|lane| lane.source.to_string())
+                        .collect();
+                    tracing::warn!(partitions = ?waiting, "stopped without the answers to what was sent: it is sent again at the next start");
+                }
+                snapshots.send_replace(self.snapshot());
+                return;
+            }
+        }
+    }
+
+    fn assign(&mut self, assignments: Vec<Assignment>) {
+        for assignment in assignments {
+            self.targets
+                .insert(assignment.target.topic.clone(), assignment.batches);
+            self.by_source.insert(assignment.source.clone(), self.lanes.len());
+            self.lanes.push(Lane::new(assignment));
+        }
+        self.source_refresh.wanted = true;
+        self.target_refresh.wanted = true;
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::SourceOpened(node, result) => self.opened(Side::Source, node, result),
+            Event::TargetOpened(node, result) => self.opened(Side::Target, node, result),
+            Event::Fetched(node, result) => self.fetched(node, result),
+            Event::Converted(lane, converted, stages) => {
+                self.stages.extend(stages);
+                self.lanes[lane].converting = false;
+                self.converted(lane, converted);
+            }
+            Event::Produced(node, sent, result) => self.produced(node, &sent, result),
+            Event::Identified(result) => self.identified(result),
+            Event::Stored(marks, result) => self.stored(marks, result),
+            Event::SourceRefreshed(result) => {
+                self.source_refresh.running = false;
+                match result {
+                    Ok(topics) => self.check_source(&topics),
+                    Err(error) => self.again(Side::Source, error.to_string()),
+                }
+            }
+            Event::TargetRefreshed(result) => {
+                self.target_refresh.running = false;
+                if let Err(error) = result {
+                    self.again(Side::Target, error.to_string());
+                }
+            }
+            Event::Bounds(lane, result) => self.bounds(lane, result),
+            Event::Limits(lane, result) => self.limits(lane, result),
+        }
+    }
+
+    /// Starts what can be started.
+    async fn pump(&mut self) {
+        self.pump_positions();
+        self.pump_identity();
+        self.pump_produce().await;
+        self.pump_conversions();
+        if !self.draining {
+            self.pump_fetch();
+        }
+        self.pump_refresh();
+    }
+
+    fn pump_identity(&mut self) {
+        let wanted = self
+            .lanes
+            .iter()
+            .any(|lane| lane.identity.is_none() && (lane.has_pending() || !lane.is_stopped()));
+        if wanted && !self.identifying && !self.draining {
+            self.identifying = true;
+            let client = self.options.target.clone();
+            self.work.push(Box::pin(async move {
+                Event::Identified(client.init_producer_id().await)
+            }));
+        }
+    }
+
+    fn identified(&mut self, result: Result<ProducerId, Error>) {
+        self.identifying = false;
+        match result {
+            Ok(producer) => {
+                let identity = ProducerIdentity {
+                    id: producer.id,
+                    epoch: producer.epoch,
+                    transactional: Transactional::No,
+                };
+                for lane in self.lanes.iter_mut().filter(|lane| lane.identity.is_none()) {
+                    lane.identify(identity);
+                }
+            }
+            Err(error) => self.note(error.to_string()),
+        }
+    }
+
+    fn is_drained(&self) -> bool {
+        !self.storing
+            && self
+                .lanes
+                .iter()
+                .all(|lane| !lane.has_in_flight() && lane.mark(Instant::now()).is_none())
+    }
+
+    /// Says in status what is being retried.
+    fn note(&mut self, what: String) {
+        if self.retrying.as_ref().is_none_or(|(_, known)| *known != what) {
+            tracing::warn!(connector = self.options.connector, "retrying: {what}");
+        }
+        self.retrying = Some((Instant::now(), what));
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let partitions: Vec<PartitionStatus> = self.lanes.iter().map(Lane::status).collect();
+        let mut mirrored = self.mirrored;
+        mirrored.records = self.lanes.iter().map(|lane| lane.records).sum();
+        mirrored.bytes = self.lanes.iter().map(|lane| lane.bytes).sum();
+        Snapshot {
+            stopped: self
+                .lanes
+                .iter()
+                .filter(|lane| lane.is_stopped())
+                .map(|lane| format!("{}: {}", lane.source, lane.state))
+                .collect(),
+            partitions,
+            mirrored,
+            retrying: self
+                .retrying
+                .as_ref()
+                .filter(|(at, _)| at.elapsed() < RETRYING_SHOWN)
+                .map(|(_, what)| what.clone()),
+        }
+    }
+}
+
+/// Which cluster something is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Side {
+    Source,
+    Target,
+}

@@ -1,0 +1,334 @@
+//! From what a fetch brought to what is produced: passed through where that is allowed, decoded and written anew where it is not.
+
+use std::{collections::HashSet, sync::Arc};
+
+use bytes::Bytes;
+use towpath_domain::{LeaderEpoch, Offset, TopicPartition, state::PartitionState};
+use towpath_wire::{
+    AbortedTransaction,
+    batch::{
+        self, Batch, Compression, Encoder, Limits, Outgoing, Piece, Records, SourceSpan, TimestampType, Way,
+    },
+};
+
+use super::{budget::Share, lane::Prepared};
+use crate::stages::{Origin, Stages};
+
+/// What a fetch brought for one partition.
+pub(super) struct Chunk {
+    pub source: TopicPartition,
+    /// the offset that was asked for: a batch may begin before it
+    pub from: Offset,
+    pub epoch: LeaderEpoch,
+    pub records: Bytes,
+    /// empty under read_uncommitted
+    pub aborted: Vec<AbortedTransaction>,
+    pub target: batch::Target,
+    pub share: Arc<Share>,
+}
+
+/// What became of a chunk.
+#[derive(Debug)]
+pub(super) struct Converted {
+    pub batches: Vec<Prepared>,
+    /// where to go on; everything before it is in `batches` or has nothing for the target
+    pub next: Offset,
+    pub epoch: LeaderEpoch,
+    pub copied: u64,
+    pub decoded: u64,
+    /// set when the partition cannot go on at `next`
+    pub stop: Option<PartitionState>,
+}
+
+/// The encoder of the batches of a chunk: mostly all have one codec, and its tables are worth keeping.
+#[derive(Default)]
+struct Encoders(Option<Encoder>);
+
+/// Which batches belong to aborted transactions: as Kafka's consumer finds them (`CompletedFetch` in clients), by producer id, from the
+/// list in the answer until the marker in the log.
+#[derive(Debug, Default)]
+struct Aborted {
+    /// by first offset, the next one last
+    upcoming: Vec<AbortedTransaction>,
+    open: HashSet<i64>,
+}
+
+// === impl Chunk ===
+
+impl Chunk {
+    /// True when converting it means looking at headers only, so that it needs no thread of its own.
+    pub(super) fn is_light(&self) -> bool {
+        batch::batches(self.records.clone()).all(|piece| match piece {
+            Ok(Piece::Batch(batch)) => {
+                batch.base_offset() >= self.from && !matches!(Way::of(&batch, &self.target), Way::Decode(_))
+            }
+            Ok(Piece::Legacy(_)) => false,
+            Err(_) => true,
+        })
+    }
+
+    /// Converts piece by piece until the end or the first that cannot be mirrored.
+    pub(super) fn convert(self, mut stages: Option<&mut Stages>) -> Converted {
+        let mut converted = Converted {
+            batches: Vec::new(),
+            next: self.from,
+            epoch: self.epoch,
+            copied: 0,
+            decoded: 0,
+            stop: None,
+        };
+        let mut aborted = Aborted::new(self.aborted.clone());
+        let mut encoders = Encoders::default();
+        let mut pieces = batch::batches(self.records.clone());
+        let mut seen = false;
+        for piece in pieces.by_ref() {
+            seen = true;
+            let result = match piece {
+                Ok(piece) if piece.next_offset() <= self.from => continue,
+                Ok(piece) => self
+                    .piece(
+                        &piece,
+                        (&mut aborted, &mut encoders),
+                        stages.as_deref_mut(),
+                        &mut converted,
+                    )
+                    .map(|()| converted.next = piece.next_offset()),
+                Err(error) => Err(corrupt(converted.next, &error)),
+            };
+            if let Err(stop) = result {
+                converted.stop = Some(stop);
+                return converted;
+            }
+        }
+        if !seen && let Some(size) = pieces.partial() {
+            let error = format!("a batch of {size} bytes came only in part");
+            converted.stop = Some(PartitionState::SourceCorrupt {
+                offset: converted.next,
+                error,
+            });
+        }
+        converted
+    }
+
+    fn piece(
+        &self,
+        piece: &Piece,
+        (aborted, encoders): (&mut Aborted, &mut Encoders),
+        stages: Option<&mut Stages>,
+        converted: &mut Converted,
+    ) -> Result<(), PartitionState> {
+        piece
+            .verify_crc()
+            .map_err(|error| corrupt(converted.next, &error))?;
+        let batch = match piece {
+            Piece::Batch(batch) => batch,
+            Piece::Legacy(message) => {
+                let offset = message.offset();
+                let records =
+                    batch::decode_legacy(message, &LIMITS).map_err(|error| corrupt(offset, &error))?;
+                return self.rewrite(records, TimestampType::CreateTime, (encoders, stages), converted);
+            }
+        };
+        if aborted
+            .skips(batch)
+            .map_err(|error| corrupt(batch.base_offset(), &error))?
+        {
+            return Ok(());
+        }
+        converted.epoch = batch.leader_epoch();
+        let way = Way::of(batch, &self.target);
+        match way {
+            Way::Skip(_) => Ok(()),
+            Way::Copy if stages.is_none() && batch.base_offset() >= self.from => {
+                let outgoing = Outgoing::pass_through(batch);
+                converted.batches.push(self.prepared(outgoing, converted.epoch));
+                converted.copied += 1;
+                Ok(())
+            }
+            Way::Copy | Way::Decode(_) => {
+                let records =
+                    batch::decode(batch, &LIMITS).map_err(|error| corrupt(batch.base_offset(), &error))?;
+                self.rewrite(records, batch.timestamp_type(), (encoders, stages), converted)
+            }
+        }
+    }
+
+    /// Decoded records, from the offset asked for on, through the stages into new batches.
+    fn rewrite(
+        &self,
+        records: Records,
+        timestamp_type: TimestampType,
+        (encoders, stages): (&mut Encoders, Option<&mut Stages>),
+        converted: &mut Converted,
+    ) -> Result<(), PartitionState> {
+        let span = SourceSpan {
+            first: records.source().first.max(self.from),
+            next: records.source().next,
+        };
+        let encoder = encoders.of(records.compression());
+        let limit = self.target.max_message_bytes;
+        let encoded = match stages {
+            None => {
+                let wanted = records.iter().filter(|record| record.offset >= self.from);
+                encoder.encode_split(wanted, span, limit)
+            }
+            Some(stages) => {
+                let origin = Origin {
+                    partition: self.source.clone(),
+                    timestamp_type,
+                    from: self.from,
+                };
+                let rows = stages
+                    .apply(records, origin)
+                    .map_err(|broken| PartitionState::PluginFailed {
+                        offset: broken.offset,
+                        error: broken.message,
+                    })?;
+                encoder.encode_split(rows.records(), span, limit)
+            }
+        };
+        let batches = encoded.map_err(|error| match error {
+            batch::Error::RecordTooLarge { offset, size, .. } => too_large(offset, size),
+            error => PartitionState::SourceCorrupt {
+                offset: span.first,
+                error: error.to_string(),
+            },
+        })?;
+        converted.decoded += 1;
+        converted.batches.extend(
+            batches
+                .into_iter()
+                .map(|outgoing| self.prepared(outgoing, converted.epoch)),
+        );
+        Ok(())
+    }
+
+    fn prepared(&self, outgoing: Outgoing, epoch: LeaderEpoch) -> Prepared {
+        Prepared {
+            outgoing,
+            epoch,
+            share: Arc::clone(&self.share),
+        }
+    }
+}
+
+// === impl Encoders ===
+
+impl Encoders {
+    fn of(&mut self, compression: Compression) -> &mut Encoder {
+        match &mut self.0 {
+            Some(encoder) if encoder.compression() == compression => {}
+            other => *other = Some(Encoder::new(compression)),
+        }
+        self.0.get_or_insert_with(|| Encoder::new(compression))
+    }
+}
+
+// === impl Prepared ===
+
+impl Prepared {
+    /// The same records in batches of at most `limit` bytes, for a target that takes less than was known when the batch was made.
+    pub(super) fn split(&self, limit: usize) -> Result<Vec<Self>, PartitionState> {
+        let span = self.outgoing.source();
+        let mut bytes = Vec::with_capacity(self.outgoing.size());
+        bytes.extend_from_slice(self.outgoing.header());
+        bytes.extend_from_slice(self.outgoing.body());
+        let sound = |error: batch::Error| corrupt(span.first, &error);
+        let batch = Batch::new(Bytes::from(bytes)).map_err(sound)?;
+        let records = batch::decode(&batch, &LIMITS).map_err(sound)?;
+        let mut encoder = Encoder::new(records.compression());
+        // The decoded offsets count from 0: the header that was read from the source is gone. A contiguous batch gets its own back; of any
+        // other the whole span hangs on the last part, so that a restart repeats records rather than misses some.
+        let contiguous = span.next.0 - span.first.0 == records.len() as i64;
+        let at = |offset: Offset| {
+            if contiguous {
+                Offset(span.first.0 + offset.0)
+            } else {
+                span.first
+            }
+        };
+        let moved = records.iter().map(|record| batch::Record {
+            offset: at(record.offset),
+            ..record
+        });
+        let parts = encoder
+            .encode_split(moved, span, limit)
+            .map_err(|error| match error {
+                batch::Error::RecordTooLarge { offset, size, .. } => too_large(offset, size),
+                error => corrupt(span.first, &error),
+            })?;
+        Ok(parts
+            .into_iter()
+            .map(|outgoing| Self {
+                outgoing,
+                epoch: self.epoch,
+                share: Arc::clone(&self.share),
+            })
+            .collect())
+    }
+}
+
+// === impl Aborted ===
+
+impl Aborted {
+    fn new(mut upcoming: Vec<AbortedTransaction>) -> Self {
+        upcoming.sort_by_key(|transaction| std::cmp::Reverse(transaction.first_offset));
+        Self {
+            upcoming,
+            open: HashSet::new(),
+        }
+    }
+
+    /// True when the batch's records were aborted.
+    fn skips(&mut self, batch: &Batch) -> Result<bool, batch::Error> {
+        while self
+            .upcoming
+            .last()
+            .is_some_and(|transaction| transaction.first_offset <= batch.last_offset())
+        {
+            self.open
+                .extend(self.upcoming.pop().map(|transaction| transaction.producer_id));
+        }
+        if !batch.is_control() {
+            return Ok(batch.is_transactional() && self.open.contains(&batch.producer_id()));
+        }
+        if !self.open.is_empty() && is_abort_marker(batch)? {
+            self.open.remove(&batch.producer_id());
+        }
+        Ok(false)
+    }
+}
+
+/// A control record's key is its version and its type, 16 bits each; type 0 aborts (`ControlRecordType`).
+fn is_abort_marker(batch: &Batch) -> Result<bool, batch::Error> {
+    let records = batch::decode(batch, &LIMITS)?;
+    Ok(!records.is_empty()
+        && records
+            .record(0)
+            .key
+            .is_some_and(|key| key.len() >= 4 && key[2..4] == [0, 0]))
+}
+
+fn corrupt(offset: Offset, error: &batch::Error) -> PartitionState {
+    PartitionState::SourceCorrupt {
+        offset,
+        error: error.to_string(),
+    }
+}
+
+fn too_large(offset: Offset, size: usize) -> PartitionState {
+    PartitionState::TargetRefuses {
+        offset,
+        error: format!("MESSAGE_TOO_LARGE: the record alone makes a batch of {size} bytes"),
+        remedy: format!("raise max.message.bytes of the target topic to at least {size}"),
+    }
+}
+
+/// A batch of a broker with default limits is 1 MiB compressed; this bounds what a bomb can take.
+const LIMITS: Limits = Limits {
+    max_decompressed: 128 << 20,
+    max_records: 2_000_000,
+};
+
+#[cfg(test)]
+mod tests;

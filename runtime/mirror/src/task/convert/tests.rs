@@ -1,0 +1,303 @@
+use bytes::BytesMut;
+use towpath_wire::batch::{Compression, Headers, ProducerIdentity, Record, Transactional};
+
+use super::*;
+use crate::task::budget::Budget;
+
+const TARGET: batch::Target = batch::Target {
+    timestamp_type: TimestampType::CreateTime,
+    max_message_bytes: 1 << 20,
+};
+
+/// A batch as a source's log has it.
+struct Source {
+    base: i64,
+    values: Vec<&'static str>,
+    producer: i64,
+    transactional: Transactional,
+    compression: Compression,
+}
+
+fn source(base: i64, values: &[&'static str]) -> Source {
+    Source {
+        base,
+        values: values.to_vec(),
+        producer: -1,
+        transactional: Transactional::No,
+        compression: Compression::Lz4,
+    }
+}
+
+impl Source {
+    fn by(self, producer: i64) -> Self {
+        Self {
+            producer,
+            transactional: Transactional::Yes,
+            ..self
+        }
+    }
+
+    fn bytes(&self) -> BytesMut {
+        let records: Vec<(Option<&[u8]>, &[u8])> =
+            self.values.iter().map(|value| (None, value.as_bytes())).collect();
+        raw(
+            self.base,
+            &records,
+            (self.producer, self.transactional),
+            self.compression,
+        )
+    }
+}
+
+fn raw(
+    base: i64,
+    records: &[(Option<&[u8]>, &[u8])],
+    (id, transactional): (i64, Transactional),
+    compression: Compression,
+) -> BytesMut {
+    let mut encoder = Encoder::new(compression);
+    for (key, value) in records {
+        let record = Record {
+            offset: Offset(0),
+            timestamp: 5,
+            key: *key,
+            value: Some(value),
+            headers: Headers::EMPTY,
+        };
+        encoder.push(&record).unwrap();
+    }
+    let mut outgoing = encoder
+        .finish(SourceSpan {
+            first: Offset(0),
+            next: Offset(1),
+        })
+        .unwrap();
+    outgoing.sign(
+        ProducerIdentity {
+            id,
+            epoch: 0,
+            transactional,
+        },
+        0,
+    );
+    let mut bytes = BytesMut::from(&outgoing.header()[..]);
+    bytes.extend_from_slice(outgoing.body());
+    bytes[..8].copy_from_slice(&base.to_be_bytes());
+    bytes[12..16].copy_from_slice(&4_i32.to_be_bytes());
+    bytes
+}
+
+/// A transaction's end: `kind` 0 aborts, 1 commits.
+fn marker(base: i64, producer: i64, kind: u8) -> BytesMut {
+    let mut bytes = raw(
+        base,
+        &[(Some(&[0, 0, 0, kind]), b"")],
+        (producer, Transactional::Yes),
+        Compression::None,
+    );
+    bytes[22] |= 1 << 5;
+    resign(&mut bytes);
+    bytes
+}
+
+fn resign(bytes: &mut BytesMut) {
+    let crc = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+}
+
+fn chunk(from: i64, batches: &[BytesMut], aborted: &[(i64, i64)]) -> Chunk {
+    Chunk {
+        source: TopicPartition::new("a", 0),
+        from: Offset(from),
+        epoch: LeaderEpoch(-1),
+        records: Bytes::from(batches.concat()),
+        aborted: aborted
+            .iter()
+            .map(|&(producer_id, first)| AbortedTransaction {
+                producer_id,
+                first_offset: Offset(first),
+            })
+            .collect(),
+        target: TARGET,
+        share: Budget::new(1).take(1),
+    }
+}
+
+/// The values of what would be produced, batch by batch.
+fn values(converted: &Converted) -> Vec<Vec<String>> {
+    let decoded = converted.batches.iter().map(|prepared| {
+        let mut outgoing = prepared.outgoing.clone();
+        outgoing.sign(
+            ProducerIdentity {
+                id: 9,
+                epoch: 0,
+                transactional: Transactional::No,
+            },
+            0,
+        );
+        let mut bytes = BytesMut::from(&outgoing.header()[..]);
+        bytes.extend_from_slice(outgoing.body());
+        let batch = Batch::new(bytes.freeze()).unwrap();
+        batch.verify_crc().unwrap();
+        batch::decode(&batch, &LIMITS).unwrap()
+    });
+    decoded
+        .map(|records| {
+            records
+                .iter()
+                .map(|record| String::from_utf8_lossy(record.value.unwrap()).into_owned())
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn a_whole_batch_is_copied_with_every_byte_behind_its_header() {
+    let batch = source(7, &["a", "b"]).bytes();
+    let chunk = chunk(7, std::slice::from_ref(&batch), &[]);
+    assert!(chunk.is_light());
+    let converted = chunk.convert(None);
+    assert_eq!(converted.batches[0].outgoing.body()[..], batch[61..]);
+    assert_eq!(
+        (
+            converted.next,
+            converted.epoch,
+            converted.copied,
+            converted.decoded
+        ),
+        (Offset(9), LeaderEpoch(4), 1, 0)
+    );
+}
+
+#[test]
+fn damaged_bytes_stop_the_partition_behind_what_was_sound() {
+    let mut damaged = source(2, &["c", "d"]).bytes();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    let converted = chunk(
+        0,
+        &[source(0, &["a", "b"]).bytes(), damaged, source(4, &["e"]).bytes()],
+        &[],
+    )
+    .convert(None);
+    assert_eq!(values(&converted), [["a", "b"]]);
+    assert_eq!(converted.next, Offset(2));
+    match converted.stop {
+        Some(PartitionState::SourceCorrupt {
+            offset: Offset(2),
+            error,
+        }) => assert!(error.contains("CRC"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_batch_with_holes_is_written_anew_without_them() {
+    let mut batch = source(10, &["a", "b"]).bytes();
+    // The last offset delta of a batch whose last two records were compacted away.
+    batch[23..27].copy_from_slice(&3_i32.to_be_bytes());
+    resign(&mut batch);
+    let chunk = chunk(10, &[batch], &[]);
+    assert!(!chunk.is_light());
+    let converted = chunk.convert(None);
+    assert_eq!(values(&converted), [["a", "b"]]);
+    assert_eq!(
+        (converted.next, converted.copied, converted.decoded),
+        (Offset(14), 0, 1)
+    );
+    assert_eq!(
+        converted.batches[0].outgoing.source(),
+        SourceSpan {
+            first: Offset(10),
+            next: Offset(14)
+        }
+    );
+}
+
+#[test]
+fn aborted_transactions_are_left_out_and_committed_ones_beside_them_are_not() {
+    let log = [
+        source(0, &["plain"]).bytes(),
+        source(1, &["aborted"]).by(50).bytes(),
+        source(2, &["committed"]).by(60).bytes(),
+        source(3, &["aborted too"]).by(50).bytes(),
+        marker(4, 50, 0),
+        marker(5, 60, 1),
+        source(6, &["the next one of 50"]).by(50).bytes(),
+        marker(7, 50, 1),
+    ];
+    let converted = chunk(0, &log, &[(50, 1)]).convert(None);
+    assert_eq!(
+        values(&converted),
+        [["plain"], ["committed"], ["the next one of 50"]]
+    );
+    assert_eq!(converted.next, Offset(8), "the markers are passed");
+    assert!(converted.stop.is_none());
+    assert!(
+        converted
+            .batches
+            .iter()
+            .all(|prepared| prepared.outgoing.header()[22] & (1 << 4) == 0),
+        "outside of a transaction the bit must be cleared"
+    );
+}
+
+#[test]
+fn a_batch_that_begins_before_the_position_gives_only_what_is_behind_it() {
+    let converted = chunk(
+        12,
+        &[
+            source(10, &["a", "b", "c", "d"]).bytes(),
+            source(14, &["e"]).bytes(),
+        ],
+        &[],
+    )
+    .convert(None);
+    assert_eq!(values(&converted), [vec!["c", "d"], vec!["e"]]);
+    assert_eq!(converted.batches[0].outgoing.source().first, Offset(12));
+}
+
+#[test]
+fn a_batch_above_the_targets_limit_is_split_and_a_record_above_it_is_refused() {
+    let long: &'static str = Box::leak("x".repeat(300).into_boxed_str());
+    let batch = Source {
+        compression: Compression::None,
+        ..source(0, &[long, long, long, long])
+    }
+    .bytes();
+    let mut small = chunk(0, &[batch], &[]);
+    small.target.max_message_bytes = 800;
+    let converted = small.convert(None);
+    assert_eq!(converted.batches.len(), 2);
+    assert!(
+        converted
+            .batches
+            .iter()
+            .all(|prepared| prepared.outgoing.size() <= 800)
+    );
+    let batch = Source {
+        compression: Compression::None,
+        ..source(0, &["ok", long])
+    }
+    .bytes();
+    let mut tiny = chunk(0, &[batch], &[]);
+    tiny.target.max_message_bytes = 200;
+    match tiny.convert(None).stop {
+        Some(PartitionState::TargetRefuses {
+            offset: Offset(1),
+            remedy,
+            ..
+        }) => assert!(remedy.contains("max.message.bytes")),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nothing_but_a_part_of_a_batch_is_an_error_and_not_a_silent_standstill() {
+    let mut batch = source(0, &["a"]).bytes();
+    batch.truncate(70);
+    assert!(matches!(
+        chunk(0, &[batch], &[]).convert(None).stop,
+        Some(PartitionState::SourceCorrupt { .. })
+    ));
+}

@@ -1,0 +1,400 @@
+//! One source partition on its way to one target partition: what was read, what is on the wire, what is acknowledged, what is stored.
+//!
+//! Pure bookkeeping, no I/O. The rules it keeps:
+//! - batches leave in the order of the source, at most [`MAX_IN_FLIGHT`] at a time, which is as far back as a broker recognises a repeated
+//!   sequence (KIP-98);
+//! - after a failure nothing more is sent until every answer on the wire has come or is lost; then everything from the first failure on
+//!   is sent again with the same sequences, so that the broker drops what it already has;
+//! - nothing is sent that would leave more than [`GATE_RECORDS`] records, or records older than [`GATE_AGE`], without a stored position:
+//!   this bounds what a killed worker doubles.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use towpath_domain::{LeaderEpoch, Offset, TopicId, TopicPartition, state::PartitionState};
+use towpath_wire::batch::{Outgoing, ProducerIdentity, next_sequence};
+
+use super::{Assignment, budget::Share};
+use crate::status::PartitionStatus;
+
+pub(super) const MAX_IN_FLIGHT: usize = 5;
+pub(super) const GATE_RECORDS: u64 = 50_000;
+pub(super) const GATE_AGE: Duration = Duration::from_millis(900);
+/// A lane that waits with this much is not fetched for, so that a slow target partition does not fill the task's budget.
+const PENDING_BYTES: usize = 2 * 1024 * 1024;
+
+/// A batch ready to be sent, and the bytes it keeps in memory.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub outgoing: Outgoing,
+    /// the source's leader epoch of the batch it was cut from
+    pub epoch: LeaderEpoch,
+    /// what it was cut from, or was decoded from, stays counted until it is acknowledged
+    pub share: Arc<Share>,
+}
+
+/// Names a batch on the wire until its answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket(pub u64);
+
+#[derive(Debug)]
+struct Sent {
+    ticket: Ticket,
+    prepared: Prepared,
+    sequence: i32,
+    answer: Answer,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    Awaited,
+    Appended,
+    Failed,
+}
+
+/// What to do about a lane when the answers to all it sent are in and one was not good.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    /// the leader moved, the broker was busy, the connection broke: the same again after a pause
+    Retry(String),
+    /// the broker does not know the producer's sequence: a new producer id, from sequence 0
+    Identity(String),
+    /// the first batch that failed is larger than the target takes
+    TooLarge,
+    /// the target will never take it
+    Refused(String),
+}
+
+/// How far a lane has come, to be stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    pub next: Offset,
+    pub epoch: LeaderEpoch,
+    pub target_next: Option<Offset>,
+    acked_records: u64,
+    taken_at: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub source: TopicPartition,
+    pub topic_id: TopicId,
+    pub target: TopicPartition,
+    pub state: PartitionState,
+    /// where the next fetch begins; none until it is looked up
+    pub next_fetch: Option<Offset>,
+    /// the epoch of the last batch read, for the broker to notice a truncated log (KIP-320)
+    pub fetched_epoch: LeaderEpoch,
+    /// the source's end offset that can be read, once known
+    pub end: Option<Offset>,
+    pub converting: bool,
+    /// no fetch and no send before this time
+    pub pause_until: Option<Instant>,
+    /// the first batch waits for the target's limits, to be split
+    pub splitting: bool,
+    pub failures: u32,
+    pub identity: Option<ProducerIdentity>,
+    pub records: u64,
+    pub bytes: u64,
+    next_sequence: i32,
+    pending: VecDeque<Prepared>,
+    pending_bytes: usize,
+    in_flight: VecDeque<Sent>,
+    failure: Option<Failure>,
+    acked: (Offset, LeaderEpoch),
+    target_next: Option<Offset>,
+    stored: Option<Offset>,
+    sent_records: u64,
+    acked_records: u64,
+    stored_records: u64,
+    unstored_since: Option<Instant>,
+}
+
+// === impl Lane ===
+
+impl Lane {
+    pub(super) fn new(assignment: Assignment) -> Self {
+        let Assignment {
+            source,
+            topic_id,
+            target,
+            start: (offset, epoch),
+            stored,
+            state,
+            batches: _,
+        } = assignment;
+        Self {
+            source,
+            topic_id,
+            target,
+            next_fetch: (state == PartitionState::Mirroring).then_some(offset),
+            state,
+            fetched_epoch: epoch,
+            end: None,
+            converting: false,
+            pause_until: None,
+            splitting: false,
+            failures: 0,
+            identity: None,
+            records: 0,
+            bytes: 0,
+            next_sequence: 0,
+            pending: VecDeque::new(),
+            pending_bytes: 0,
+            in_flight: VecDeque::new(),
+            failure: None,
+            acked: (offset, epoch),
+            target_next: None,
+            stored,
+            sent_records: 0,
+            acked_records: 0,
+            stored_records: 0,
+            unstored_since: None,
+        }
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state != PartitionState::Mirroring
+    }
+
+    /// Stops the lane for an operator; what is on the wire is still waited for.
+    pub(super) fn stop(&mut self, state: PartitionState) {
+        self.state = state;
+        self.abandon();
+    }
+
+    /// Reads no further; what was read before is still mirrored.
+    pub(super) fn stop_after_pending(&mut self, state: PartitionState) {
+        self.state = state;
+    }
+
+    /// Forgets what was read and not sent. It was not mirrored: the place to read on from is forgotten with it, or it would be passed over.
+    pub(super) fn abandon(&mut self) {
+        self.next_fetch = None;
+        self.pending.clear();
+        self.pending_bytes = 0;
+    }
+
+    /// Rests after a failure: 100 ms, doubled with each failure until something is appended, at most 2 s.
+    pub(super) fn pause(&mut self, now: Instant) {
+        self.failures += 1;
+        self.pause_until = Some(now + super::recovery::pause(self.failures));
+    }
+
+    pub(super) fn wants_fetch(&self, now: Instant) -> bool {
+        !self.is_stopped()
+            && !self.converting
+            && self.next_fetch.is_some()
+            && self.pending_bytes < PENDING_BYTES
+            && !self.is_paused(now)
+    }
+
+    pub(super) fn is_paused(&self, now: Instant) -> bool {
+        self.pause_until.is_some_and(|until| until > now)
+    }
+
+    /// Takes a batch that was read and made ready.
+    pub(super) fn push(&mut self, prepared: Prepared) {
+        self.pending_bytes += prepared.outgoing.size();
+        self.pending.push_back(prepared);
+    }
+
+    /// Everything up to `next` was read; where nothing is on its way there is nothing before it left to acknowledge.
+    pub(super) fn read_up_to(&mut self, next: Offset, epoch: LeaderEpoch) {
+        self.next_fetch = Some(next);
+        self.fetched_epoch = epoch;
+        if self.pending.is_empty() && self.in_flight.is_empty() {
+            self.acked = (next, epoch);
+        }
+    }
+
+    /// True when [`send`](Self::send) would give a batch.
+    pub(super) fn wants_send(&self, now: Instant) -> bool {
+        !self.pending.is_empty()
+            && self.failure.is_none()
+            && !self.splitting
+            && self.in_flight.len() < MAX_IN_FLIGHT
+            && self.identity.is_some()
+            && !self.is_paused(now)
+            && self.gate_is_open(now)
+    }
+
+    /// The next batch, signed; the caller puts it on the wire under this ticket.
+    pub(super) fn send(&mut self, ticket: Ticket, now: Instant) -> Option<&Outgoing> {
+        let identity = self.identity?;
+        let mut prepared = self.pending.pop_front()?;
+        self.pending_bytes -= prepared.outgoing.size();
+        let sequence = self.next_sequence;
+        prepared.outgoing.sign(identity, sequence);
+        self.next_sequence = next_sequence(sequence, prepared.outgoing.records());
+        self.sent_records += u64::from(prepared.outgoing.records().unsigned_abs());
+        self.unstored_since.get_or_insert(now);
+        self.in_flight.push_back(Sent {
+            ticket,
+            prepared,
+            sequence,
+            answer: Answer::Awaited,
+        });
+        self.in_flight.back().map(|sent| &sent.prepared.outgoing)
+    }
+
+    fn gate_is_open(&self, now: Instant) -> bool {
+        let unstored = self.sent_records - self.stored_records;
+        let batch = self.pending.front().map_or(0, |prepared| {
+            u64::from(prepared.outgoing.records().unsigned_abs())
+        });
+        unstored == 0
+            || (unstored + batch <= GATE_RECORDS
+                && self
+                    .unstored_since
+                    .is_none_or(|since| now.saturating_duration_since(since) < GATE_AGE))
+    }
+
+    /// The target has the batch, at this offset when it said one (a repeated batch that is long appended comes without).
+    pub(super) fn appended(&mut self, ticket: Ticket, base_offset: Option<Offset>) {
+        if let Some(sent) = self.in_flight.iter_mut().find(|sent| sent.ticket == ticket) {
+            sent.answer = Answer::Appended;
+            if let Some(base) = base_offset {
+                let next = Offset(base.0 + i64::from(sent.prepared.outgoing.records()));
+                self.target_next = self.target_next.max(Some(next));
+            }
+        }
+        while self
+            .in_flight
+            .front()
+            .is_some_and(|sent| sent.answer == Answer::Appended)
+        {
+            let Some(sent) = self.in_flight.pop_front() else {
+                break;
+            };
+            let records = u64::from(sent.prepared.outgoing.records().unsigned_abs());
+            self.acked = (sent.prepared.outgoing.source().next, sent.prepared.epoch);
+            self.acked_records += records;
+            self.records += records;
+            self.bytes += sent.prepared.outgoing.size() as u64;
+            self.failures = 0;
+        }
+        if self.pending.is_empty()
+            && self.in_flight.is_empty()
+            && !self.converting
+            && let Some(next) = self.next_fetch
+        {
+            self.acked = (next, self.fetched_epoch);
+        }
+    }
+
+    /// The batch was not acknowledged. The first failure decides: those behind it fail because of it.
+    pub(super) fn failed(&mut self, ticket: Ticket, failure: Failure) {
+        let Some(index) = self.in_flight.iter().position(|sent| sent.ticket == ticket) else {
+            return;
+        };
+        self.in_flight[index].answer = Answer::Failed;
+        let is_first = self
+            .in_flight
+            .iter()
+            .take(index)
+            .all(|sent| sent.answer != Answer::Failed);
+        if self.failure.is_none() || is_first {
+            self.failure = Some(failure);
+        }
+    }
+
+    /// The failure to deal with, once every answer is in; all from the first failed batch on is back in the queue then.
+    pub(super) fn settle(&mut self) -> Option<Failure> {
+        if self.failure.is_none() || self.in_flight.iter().any(|sent| sent.answer == Answer::Awaited) {
+            return None;
+        }
+        if let Some(first) = self.in_flight.front() {
+            self.next_sequence = first.sequence;
+        }
+        while let Some(sent) = self.in_flight.pop_back() {
+            self.sent_records -= u64::from(sent.prepared.outgoing.records().unsigned_abs());
+            self.pending_bytes += sent.prepared.outgoing.size();
+            self.pending.push_front(sent.prepared);
+        }
+        self.failure.take()
+    }
+
+    /// Another producer id: sequences begin at 0.
+    pub(super) fn identify(&mut self, identity: ProducerIdentity) {
+        self.identity = Some(identity);
+        self.next_sequence = 0;
+    }
+
+    /// The first batch of the queue, to be replaced by smaller ones.
+    pub(super) fn take_first(&mut self) -> Option<Prepared> {
+        let first = self.pending.pop_front()?;
+        self.pending_bytes -= first.outgoing.size();
+        Some(first)
+    }
+
+    pub(super) fn put_first(&mut self, batches: Vec<Prepared>) {
+        for prepared in batches.into_iter().rev() {
+            self.pending_bytes += prepared.outgoing.size();
+            self.pending.push_front(prepared);
+        }
+    }
+
+    pub(super) fn first_offset(&self) -> Option<Offset> {
+        self.pending
+            .front()
+            .map(|prepared| prepared.outgoing.source().first)
+    }
+
+    pub(super) fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    pub(super) fn has_in_flight(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// Where a restart would go on, when that is not stored yet.
+    pub(super) fn mark(&self, now: Instant) -> Option<Mark> {
+        let (next, epoch) = self.acked;
+        (self.stored != Some(next)).then_some(Mark {
+            next,
+            epoch,
+            target_next: self.target_next,
+            acked_records: self.acked_records,
+            taken_at: now,
+        })
+    }
+
+    /// True when the lane should not wait longer for its position to be stored.
+    pub(super) fn is_mark_due(&self, now: Instant, interval: Duration) -> bool {
+        let waiting = self.acked_records - self.stored_records;
+        waiting >= GATE_RECORDS / 3
+            || self
+                .unstored_since
+                .is_some_and(|since| now.saturating_duration_since(since) >= interval)
+            || (waiting == 0 && self.unstored_since.is_none())
+    }
+
+    pub(super) fn stored(&mut self, mark: Mark) {
+        self.stored = Some(mark.next);
+        self.stored_records = mark.acked_records;
+        self.unstored_since = (self.sent_records > self.stored_records).then_some(mark.taken_at);
+    }
+
+    pub(super) fn status(&self) -> PartitionStatus {
+        let position = Some(self.acked.0.0);
+        let end = self.end.map(|end| end.0);
+        PartitionStatus {
+            topic: self.source.topic.to_string(),
+            partition: self.source.partition.0,
+            target: self.target.topic.to_string(),
+            position,
+            end,
+            lag: PartitionStatus::lag(position, end),
+            state: self.state.name(),
+            detail: self.is_stopped().then(|| self.state.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

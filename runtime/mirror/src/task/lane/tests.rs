@@ -1,0 +1,274 @@
+use towpath_domain::TopicName;
+use towpath_wire::batch::{
+    self, Compression, Encoder, Headers, Record, SourceSpan, TimestampType, Transactional,
+};
+
+use super::*;
+use crate::task::budget::Budget;
+
+const IDENTITY: ProducerIdentity = ProducerIdentity {
+    id: 7,
+    epoch: 0,
+    transactional: Transactional::No,
+};
+
+fn lane() -> Lane {
+    let mut lane = Lane::new(Assignment {
+        source: TopicPartition::new("a", 0),
+        topic_id: TopicId::ZERO,
+        target: TopicPartition {
+            topic: TopicName::new("b"),
+            partition: towpath_domain::Partition(0),
+        },
+        batches: batch::Target {
+            timestamp_type: TimestampType::CreateTime,
+            max_message_bytes: 1 << 20,
+        },
+        start: (Offset(0), LeaderEpoch(-1)),
+        stored: Some(Offset(0)),
+        state: PartitionState::Mirroring,
+    });
+    lane.identify(IDENTITY);
+    lane
+}
+
+/// A batch of `records` records from this source offset on.
+fn batch(first: i64, records: i64) -> Prepared {
+    let mut encoder = Encoder::new(Compression::None);
+    for offset in first..first + records {
+        let record = Record {
+            offset: Offset(offset),
+            timestamp: 0,
+            key: None,
+            value: Some(b"v"),
+            headers: Headers::EMPTY,
+        };
+        encoder.push(&record).unwrap();
+    }
+    let outgoing = encoder
+        .finish(SourceSpan {
+            first: Offset(first),
+            next: Offset(first + records),
+        })
+        .unwrap();
+    Prepared {
+        outgoing,
+        epoch: LeaderEpoch(3),
+        share: Budget::new(1).take(1),
+    }
+}
+
+fn read(lane: &mut Lane, batches: &[(i64, i64)]) {
+    for &(first, records) in batches {
+        lane.push(batch(first, records));
+        lane.read_up_to(Offset(first + records), LeaderEpoch(3));
+    }
+}
+
+/// Sends one and says what it carries: base sequence and first source offset.
+fn send(lane: &mut Lane, ticket: u64, now: Instant) -> Option<(i32, i64)> {
+    if !lane.wants_send(now) {
+        return None;
+    }
+    let outgoing = lane.send(Ticket(ticket), now)?;
+    let sequence = i32::from_be_bytes(outgoing.header()[53..57].try_into().unwrap());
+    Some((sequence, outgoing.source().first.0))
+}
+
+#[test]
+fn a_position_never_passes_what_is_not_acknowledged() {
+    let now = Instant::now();
+    let mut lane = lane();
+    read(&mut lane, &[(0, 10), (10, 10), (20, 10)]);
+    assert_eq!(
+        [send(&mut lane, 1, now), send(&mut lane, 2, now)],
+        [Some((0, 0)), Some((10, 10))]
+    );
+    lane.appended(Ticket(2), Some(Offset(110)));
+    assert!(lane.mark(now).is_none(), "the second is in, the first may not be");
+    lane.appended(Ticket(1), Some(Offset(100)));
+    let mark = lane.mark(now).unwrap();
+    assert_eq!(
+        (mark.next, mark.epoch, mark.target_next),
+        (Offset(20), LeaderEpoch(3), Some(Offset(120)))
+    );
+    lane.stored(mark);
+    assert!(lane.mark(now).is_none());
+    assert_eq!(send(&mut lane, 3, now), Some((20, 20)));
+    lane.appended(Ticket(3), Some(Offset(120)));
+    assert_eq!(lane.mark(now).unwrap().next, Offset(30));
+}
+
+#[test]
+fn after_a_failure_everything_goes_again_with_the_same_sequences_once_all_answers_are_in() {
+    let now = Instant::now();
+    let mut lane = lane();
+    read(&mut lane, &[(0, 10), (10, 10), (20, 10), (30, 10)]);
+    for ticket in 1..=3 {
+        send(&mut lane, ticket, now).unwrap();
+    }
+    lane.appended(Ticket(1), Some(Offset(0)));
+    lane.failed(Ticket(3), Failure::Identity("45".to_owned()));
+    assert!(lane.settle().is_none(), "an answer is awaited");
+    assert_eq!(send(&mut lane, 4, now), None, "nothing is sent meanwhile");
+    lane.failed(Ticket(2), Failure::Retry("NOT_LEADER_OR_FOLLOWER".to_owned()));
+    assert!(
+        matches!(lane.settle(), Some(Failure::Retry(_))),
+        "the first failure decides: the later one follows from it"
+    );
+    let again: Vec<_> = (5..=7)
+        .map(|ticket| send(&mut lane, ticket, now).unwrap())
+        .collect();
+    assert_eq!(again, [(10, 10), (20, 20), (30, 30)]);
+}
+
+#[test]
+fn another_producer_begins_at_sequence_0_with_the_first_batch_that_failed() {
+    let now = Instant::now();
+    let mut lane = lane();
+    read(&mut lane, &[(0, 10), (10, 10)]);
+    send(&mut lane, 1, now);
+    send(&mut lane, 2, now);
+    lane.failed(Ticket(1), Failure::Identity("UNKNOWN_PRODUCER_ID".to_owned()));
+    lane.failed(
+        Ticket(2),
+        Failure::Identity("OUT_OF_ORDER_SEQUENCE_NUMBER".to_owned()),
+    );
+    assert!(matches!(lane.settle(), Some(Failure::Identity(_))));
+    lane.identify(ProducerIdentity { id: 8, ..IDENTITY });
+    assert_eq!(
+        [send(&mut lane, 3, now), send(&mut lane, 4, now)],
+        [Some((0, 0)), Some((10, 10))]
+    );
+}
+
+#[test]
+fn at_most_five_are_on_the_wire() {
+    let now = Instant::now();
+    let mut lane = lane();
+    read(&mut lane, &(0..8).map(|index| (index, 1)).collect::<Vec<_>>());
+    let sent = (0..8)
+        .filter(|ticket| send(&mut lane, *ticket, now).is_some())
+        .count();
+    assert_eq!(sent, MAX_IN_FLIGHT);
+}
+
+#[test]
+fn the_gate_bounds_what_a_killed_worker_doubles() {
+    let start = Instant::now();
+    let mut lane = lane();
+    read(
+        &mut lane,
+        &(0..7).map(|index| (index * 20_000, 20_000)).collect::<Vec<_>>(),
+    );
+    assert!(send(&mut lane, 1, start).is_some() && send(&mut lane, 2, start).is_some());
+    assert_eq!(
+        send(&mut lane, 3, start),
+        None,
+        "60,000 records would have no position"
+    );
+    lane.appended(Ticket(1), None);
+    lane.appended(Ticket(2), None);
+    assert_eq!(send(&mut lane, 3, start), None, "acknowledged is not stored");
+    assert!(lane.is_mark_due(start, Duration::from_secs(1)));
+    let mark = lane.mark(start).unwrap();
+    lane.stored(mark);
+    assert!(send(&mut lane, 3, start).is_some());
+    lane.appended(Ticket(3), None);
+    assert_eq!(
+        send(&mut lane, 4, start + GATE_AGE),
+        None,
+        "an acknowledged record would be without a position for too long"
+    );
+    let mark = lane.mark(start).unwrap();
+    lane.stored(mark);
+    assert!(send(&mut lane, 4, start + GATE_AGE).is_some());
+}
+
+#[test]
+fn one_batch_above_the_gate_is_admitted_alone() {
+    let now = Instant::now();
+    let mut lane = lane();
+    read(&mut lane, &[(0, 60_000), (60_000, 1)]);
+    assert!(send(&mut lane, 1, now).is_some());
+    assert_eq!(send(&mut lane, 2, now), None);
+}
+
+#[test]
+fn what_was_read_and_abandoned_is_not_taken_for_mirrored() {
+    let now = Instant::now();
+    let mut lane = lane();
+    read(&mut lane, &[(0, 10), (10, 10), (20, 10)]);
+    send(&mut lane, 1, now);
+    lane.abandon();
+    lane.appended(Ticket(1), Some(Offset(0)));
+    assert_eq!(
+        lane.mark(now).unwrap().next,
+        Offset(10),
+        "10 to 30 were read, never sent"
+    );
+    assert!(!lane.wants_fetch(now));
+}
+
+#[test]
+fn what_has_nothing_for_the_target_is_passed_once_all_before_it_is_in() {
+    let now = Instant::now();
+    let mut lane = lane();
+    read(&mut lane, &[(0, 10)]);
+    lane.read_up_to(Offset(15), LeaderEpoch(4));
+    assert!(lane.mark(now).is_none());
+    send(&mut lane, 1, now);
+    lane.appended(Ticket(1), Some(Offset(0)));
+    let mark = lane.mark(now).unwrap();
+    assert_eq!((mark.next, mark.epoch), (Offset(15), LeaderEpoch(4)));
+    lane.stored(mark);
+    lane.read_up_to(Offset(16), LeaderEpoch(4));
+    assert_eq!(
+        lane.mark(now).unwrap().next,
+        Offset(16),
+        "markers alone move the position too"
+    );
+}
+
+#[test]
+fn a_lane_stopped_at_a_bad_batch_still_mirrors_what_was_before_it() {
+    let now = Instant::now();
+    let mut lane = lane();
+    read(&mut lane, &[(0, 10)]);
+    lane.stop_after_pending(PartitionState::SourceCorrupt {
+        offset: Offset(10),
+        error: "crc".to_owned(),
+    });
+    assert!(!lane.wants_fetch(now));
+    assert!(send(&mut lane, 1, now).is_some());
+    lane.appended(Ticket(1), Some(Offset(0)));
+    assert_eq!(lane.mark(now).unwrap().next, Offset(10));
+}
+
+#[test]
+fn a_split_batch_takes_the_place_and_the_sequence_of_the_whole() {
+    let now = Instant::now();
+    let mut lane = lane();
+    read(&mut lane, &[(0, 10), (10, 10), (20, 10)]);
+    for ticket in 1..=3 {
+        send(&mut lane, ticket, now);
+    }
+    lane.appended(Ticket(1), Some(Offset(0)));
+    lane.failed(Ticket(2), Failure::TooLarge);
+    lane.failed(Ticket(3), Failure::Identity("45".to_owned()));
+    assert!(matches!(lane.settle(), Some(Failure::TooLarge)));
+    let whole = lane.take_first().unwrap();
+    let parts = whole.split(whole.outgoing.size() - 1).unwrap();
+    assert_eq!(parts.len(), 2);
+    lane.put_first(parts);
+    let sent: Vec<_> = (4..=6)
+        .map(|ticket| send(&mut lane, ticket, now).unwrap())
+        .collect();
+    assert_eq!(sent, [(10, 10), (15, 15), (20, 20)]);
+    lane.appended(Ticket(4), None);
+    assert_eq!(
+        lane.mark(now).unwrap().next,
+        Offset(15),
+        "a restart goes on inside the source's batch"
+    );
+}

@@ -1,0 +1,159 @@
+//! Producing: up to [`MAX_IN_FLIGHT`] requests a target broker, each with at most one batch a partition.
+//!
+//! A broker refuses two batches of a partition in one request, and keeps only the last, in silence, of a partition listed twice.
+
+use std::time::Instant;
+
+use towpath_wire::{Error, KafkaError, NodeId, ProduceAnswer, ProduceRequest, Retry, batch::Outgoing};
+
+use super::{
+    Event, Side, Task,
+    lane::{Failure, MAX_IN_FLIGHT, Ticket},
+};
+
+/// A request is closed above this, so that a broker's `socket.request.max.bytes` (100 MiB by default) is far away.
+const REQUEST_BYTES: usize = 8 * 1024 * 1024;
+const ACKS_ALL: i16 = -1;
+
+// === impl Task ===
+
+impl Task {
+    pub(super) async fn pump_produce(&mut self) {
+        let now = Instant::now();
+        for node in self.leaders(Side::Target, |lane| lane.has_pending()) {
+            loop {
+                let peer = self.producers.entry(node).or_default();
+                if peer.in_flight >= MAX_IN_FLIGHT {
+                    break;
+                }
+                let Some(connection) = peer.connection.clone().filter(|connection| connection.is_alive())
+                else {
+                    self.connect(Side::Target, node, now);
+                    break;
+                };
+                let (sent, partitions) = self.collect(node, now);
+                if sent.is_empty() {
+                    break;
+                }
+                let request = ProduceRequest {
+                    acks: ACKS_ALL,
+                    timeout: PRODUCE_TIMEOUT,
+                    partitions,
+                };
+                // Queued here and not in a future of its own: the order of the requests is the order of the records.
+                match connection.produce(request).await {
+                    Ok(answer) => {
+                        if let Some(peer) = self.producers.get_mut(&node) {
+                            peer.in_flight += 1;
+                        }
+                        self.work
+                            .push(Box::pin(async move { Event::Produced(node, sent, answer.await) }));
+                    }
+                    Err(error) => {
+                        self.not_produced(&sent, &error);
+                        self.disconnected(Side::Target, node, &error);
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next batch of each partition that this broker leads.
+    fn collect(
+        &mut self,
+        node: NodeId,
+        now: Instant,
+    ) -> (
+        Vec<(usize, Ticket)>,
+        Vec<(towpath_domain::TopicPartition, Outgoing)>,
+    ) {
+        let (mut sent, mut partitions, mut bytes) = (Vec::new(), Vec::new(), 0);
+        for index in 0..self.lanes.len() {
+            let lane = &mut self.lanes[index];
+            if !lane.wants_send(now) || bytes >= REQUEST_BYTES {
+                continue;
+            }
+            if self
+                .options
+                .target
+                .leader(&lane.target)
+                .is_none_or(|leader| leader.node != node)
+            {
+                continue;
+            }
+            let ticket = Ticket(self.next_ticket);
+            self.next_ticket += 1;
+            let Some(outgoing) = lane.send(ticket, now).cloned() else {
+                continue;
+            };
+            bytes += outgoing.size();
+            partitions.push((lane.target.clone(), outgoing));
+            sent.push((index, ticket));
+        }
+        (sent, partitions)
+    }
+
+    pub(super) fn produced(
+        &mut self,
+        node: NodeId,
+        sent: &[(usize, Ticket)],
+        result: Result<ProduceAnswer, Error>,
+    ) {
+        if let Some(peer) = self.producers.get_mut(&node) {
+            peer.in_flight -= 1;
+        }
+        let answer = match result {
+            Ok(answer) => answer,
+            Err(error) => {
+                self.not_produced(sent, &error);
+                self.disconnected(Side::Target, node, &error);
+                return;
+            }
+        };
+        for &(index, ticket) in sent {
+            let target = &self.lanes[index].target;
+            let result = answer
+                .partitions
+                .iter()
+                .find(|(partition, _)| partition == target)
+                .map(|(_, result)| result);
+            match result {
+                Some(Ok(appended)) => self.lanes[index].appended(ticket, Some(appended.base_offset)),
+                Some(Err(error)) if *error == KafkaError::DUPLICATE_SEQUENCE_NUMBER => {
+                    self.lanes[index].appended(ticket, None)
+                }
+                Some(Err(error)) => self.lanes[index].failed(ticket, failure(*error)),
+                None => {
+                    let what = format!("{node}: the answer leaves out {target}");
+                    self.lanes[index].failed(ticket, Failure::Retry(what));
+                }
+            }
+            self.settle(index);
+        }
+    }
+
+    fn not_produced(&mut self, sent: &[(usize, Ticket)], error: &Error) {
+        for &(index, ticket) in sent {
+            self.lanes[index].failed(ticket, Failure::Retry(error.to_string()));
+            self.settle(index);
+        }
+    }
+}
+
+/// What an error of a partition's append asks for.
+fn failure(error: KafkaError) -> Failure {
+    match error {
+        KafkaError::MESSAGE_TOO_LARGE | KafkaError::RECORD_LIST_TOO_LARGE => Failure::TooLarge,
+        // The broker has forgotten the producer (its state goes by record timestamps), or somebody truncated the log: the batches are
+        // sent again as another producer's. Until exact delivery this may double what was appended without an answer.
+        KafkaError::OUT_OF_ORDER_SEQUENCE_NUMBER
+        | KafkaError::UNKNOWN_PRODUCER_ID
+        | KafkaError::INVALID_PRODUCER_EPOCH => Failure::Identity(error.to_string()),
+        error if towpath_wire::classify(error) == Retry::Never => Failure::Refused(error.to_string()),
+        error => Failure::Retry(error.to_string()),
+    }
+}
+
+/// How long the target's leader waits for its replicas.
+const PRODUCE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);

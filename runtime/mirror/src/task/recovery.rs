@@ -1,0 +1,312 @@
+//! What a task does when something is not as it was: leaders, connections, topics, limits.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use towpath_domain::{Offset, TopicPartition, state::PartitionState};
+use towpath_wire::{
+    Connection, Error, Isolation, KafkaError, ListedOffset, NodeId, OffsetSpec, TopicMetadata, Topics, batch,
+};
+
+use super::{
+    Event, REFRESH_PAUSE, Side, Task,
+    lane::{Failure, Lane},
+};
+use crate::targets;
+
+const PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+// === impl Task ===
+
+impl Task {
+    /// The brokers that lead partitions of interest.
+    pub(super) fn leaders(&mut self, side: Side, wanted: impl Fn(&Lane) -> bool) -> Vec<NodeId> {
+        let mut nodes = Vec::new();
+        let mut is_unknown = false;
+        for lane in self.lanes.iter().filter(|lane| wanted(lane)) {
+            let leader = match side {
+                Side::Source => self.options.source.leader(&lane.source),
+                Side::Target => self.options.target.leader(&lane.target),
+            };
+            match leader {
+                Some(leader) if !nodes.contains(&leader.node) => nodes.push(leader.node),
+                Some(_) => {}
+                None => is_unknown = true,
+            }
+        }
+        if is_unknown {
+            self.refresh(side).wanted = true;
+        }
+        nodes
+    }
+
+    pub(super) fn connect(&mut self, side: Side, node: NodeId, now: Instant) {
+        let (peers, client) = match side {
+            Side::Source => (&mut self.sources, &self.options.source),
+            Side::Target => (&mut self.producers, &self.options.target),
+        };
+        let peer = peers.entry(node).or_default();
+        if peer.connecting || peer.pause_until.is_some_and(|until| until > now) {
+            return;
+        }
+        peer.connecting = true;
+        peer.connection = None;
+        let client = client.clone();
+        self.work.push(Box::pin(async move {
+            match side {
+                Side::Source => Event::SourceOpened(node, client.open(node, "fetch").await),
+                Side::Target => Event::TargetOpened(node, client.open(node, "produce").await),
+            }
+        }));
+    }
+
+    pub(super) fn opened(&mut self, side: Side, node: NodeId, result: Result<Connection, Error>) {
+        let peers = match side {
+            Side::Source => &mut self.sources,
+            Side::Target => &mut self.producers,
+        };
+        let peer = peers.entry(node).or_default();
+        peer.connecting = false;
+        match result {
+            Ok(connection) => {
+                peer.connection = Some(connection);
+                peer.failures = 0;
+            }
+            Err(error) => self.disconnected(side, node, &error),
+        }
+    }
+
+    /// A connection broke: what was on it has failed already. Another one is opened after a pause, perhaps to another broker.
+    pub(super) fn disconnected(&mut self, side: Side, node: NodeId, error: &Error) {
+        let peers = match side {
+            Side::Source => &mut self.sources,
+            Side::Target => &mut self.producers,
+        };
+        let peer = peers.entry(node).or_default();
+        if peer
+            .connection
+            .as_ref()
+            .is_some_and(|connection| !connection.is_alive())
+        {
+            peer.connection = None;
+        }
+        peer.failures += 1;
+        peer.pause_until = Some(Instant::now() + pause(peer.failures));
+        self.again(side, error.to_string());
+    }
+
+    /// Asks for metadata soon, and says why.
+    pub(super) fn again(&mut self, side: Side, why: String) {
+        self.note(why);
+        self.refresh(side).wanted = true;
+    }
+
+    fn refresh(&mut self, side: Side) -> &mut super::Refresh {
+        match side {
+            Side::Source => &mut self.source_refresh,
+            Side::Target => &mut self.target_refresh,
+        }
+    }
+
+    pub(super) fn pump_refresh(&mut self) {
+        let now = Instant::now();
+        for side in [Side::Source, Side::Target] {
+            let refresh = self.refresh(side);
+            let is_soon = refresh
+                .last
+                .is_some_and(|last| now.saturating_duration_since(last) < REFRESH_PAUSE);
+            if !refresh.wanted || refresh.running || is_soon {
+                continue;
+            }
+            refresh.wanted = false;
+            refresh.running = true;
+            refresh.last = Some(now);
+            let mut names: Vec<_> = self
+                .lanes
+                .iter()
+                .map(|lane| match side {
+                    Side::Source => lane.source.topic.clone(),
+                    Side::Target => lane.target.topic.clone(),
+                })
+                .collect();
+            names.sort();
+            names.dedup();
+            let client = match side {
+                Side::Source => self.options.source.clone(),
+                Side::Target => self.options.target.clone(),
+            };
+            self.work.push(Box::pin(async move {
+                let result = client.metadata(Topics::Names(names)).await;
+                match side {
+                    Side::Source => Event::SourceRefreshed(result),
+                    Side::Target => Event::TargetRefreshed(result),
+                }
+            }));
+        }
+    }
+
+    /// A topic under the same name with another id is another topic.
+    pub(super) fn check_source(&mut self, topics: &[TopicMetadata]) {
+        for topic in topics
+            .iter()
+            .filter(|topic| topic.error.is_none() && !topic.id.is_zero())
+        {
+            for lane in self
+                .lanes
+                .iter_mut()
+                .filter(|lane| lane.source.topic == topic.name)
+            {
+                if !lane.is_stopped() && !lane.topic_id.is_zero() && lane.topic_id != topic.id {
+                    lane.stop(PartitionState::TopicRecreated {
+                        stored: lane.topic_id,
+                        found: topic.id,
+                    });
+                    tracing::error!(partition = %lane.source, "{}", lane.state);
+                }
+            }
+        }
+    }
+
+    /// Deals with a lane whose answers are all in, one of them not good.
+    pub(super) fn settle(&mut self, index: usize) {
+        let Some(failure) = self.lanes[index].settle() else {
+            return;
+        };
+        if self.draining {
+            self.lanes[index].abandon();
+            return;
+        }
+        let lane = &mut self.lanes[index];
+        match failure {
+            Failure::Retry(why) => {
+                lane.pause(Instant::now());
+                let text = format!("producing to {}: {why}", lane.target);
+                self.again(Side::Target, text);
+            }
+            Failure::Identity(why) => {
+                lane.identity = None;
+                let text = format!(
+                    "producing to {}: {why}; going on as another producer",
+                    lane.target
+                );
+                self.note(text);
+            }
+            Failure::TooLarge => {
+                let client = self.options.target.clone();
+                let topic = lane.target.topic.clone();
+                lane.splitting = true;
+                self.work.push(Box::pin(async move {
+                    let found = targets::look(&client, std::slice::from_ref(&topic)).await;
+                    Event::Limits(
+                        index,
+                        found.map(|mut found| {
+                            found
+                                .remove(&topic)
+                                .and_then(Result::ok)
+                                .map(|target| target.batches)
+                        }),
+                    )
+                }));
+            }
+            Failure::Refused(error) => {
+                let offset = lane.first_offset().unwrap_or(Offset(-1));
+                let remedy = format!(
+                    "see what the target's broker says of topic {}, mend it, and restart the task",
+                    lane.target.topic
+                );
+                lane.stop(PartitionState::TargetRefuses {
+                    offset,
+                    error,
+                    remedy,
+                });
+                tracing::error!(partition = %lane.source, "{}", lane.state);
+            }
+        }
+    }
+
+    /// The target takes less than was known: the first batch of the lane is split.
+    pub(super) fn limits(&mut self, index: usize, result: Result<Option<batch::Target>, Error>) {
+        let lane = &mut self.lanes[index];
+        lane.splitting = false;
+        let limit = match result {
+            Ok(Some(target)) => {
+                self.targets.insert(lane.target.topic.clone(), target);
+                target.max_message_bytes
+            }
+            Ok(None) => return lane.pause(Instant::now()),
+            Err(error) => {
+                lane.pause(Instant::now());
+                return self.again(Side::Target, error.to_string());
+            }
+        };
+        let Some(first) = lane.take_first() else { return };
+        // A batch within the limit that was refused all the same meets one that this client cannot see: half of it is tried.
+        match first.split(limit.min(first.outgoing.size().saturating_sub(1))) {
+            Ok(parts) => lane.put_first(parts),
+            Err(state) => {
+                lane.stop(state);
+                tracing::error!(partition = %lane.source, "{}", lane.state);
+            }
+        }
+    }
+
+    /// The source says that an offset is out of its log: how far is the log?
+    pub(super) fn look_up_bounds(&mut self, index: usize) {
+        let client = self.options.source.clone();
+        let partition = self.lanes[index].source.clone();
+        self.work.push(Box::pin(async move {
+            let one = std::slice::from_ref(&partition);
+            let start = client.list_offsets(one, OffsetSpec::Earliest, Isolation::ReadUncommitted);
+            let end = client.list_offsets(one, OffsetSpec::Latest, Isolation::ReadUncommitted);
+            let bounds = match futures::try_join!(start, end) {
+                Ok((start, end)) => {
+                    listed(&start, &partition).and_then(|start| Ok((start, listed(&end, &partition)?)))
+                }
+                Err(error) => Err(error.to_string()),
+            };
+            Event::Bounds(index, bounds)
+        }));
+    }
+
+    pub(super) fn bounds(&mut self, index: usize, result: Result<(Offset, Offset), String>) {
+        let (start, end) = match result {
+            Ok(bounds) => bounds,
+            Err(error) => return self.again(Side::Source, error),
+        };
+        let lane = &mut self.lanes[index];
+        let Some(position) = lane.next_fetch.filter(|_| !lane.is_stopped()) else {
+            return;
+        };
+        let state = if position < start {
+            PartitionState::DataLoss {
+                from: position,
+                to: start,
+            }
+        } else if position > end {
+            PartitionState::SourceTruncated { position, end }
+        } else {
+            return;
+        };
+        tracing::error!(partition = %lane.source, "{state}");
+        lane.stop_after_pending(state);
+    }
+}
+
+fn listed(
+    answer: &HashMap<TopicPartition, Result<ListedOffset, KafkaError>>,
+    partition: &TopicPartition,
+) -> Result<Offset, String> {
+    match answer.get(partition) {
+        Some(Ok(listed)) => Ok(listed.offset),
+        Some(Err(error)) => Err(format!("listing offsets of {partition}: {error}")),
+        None => Err(format!("listing offsets of {partition}: no answer")),
+    }
+}
+
+/// 100 ms, doubled with each failure, at most 2 s.
+pub(super) fn pause(failures: u32) -> Duration {
+    PAUSE.saturating_mul(1 << failures.min(5)).min(LONGEST_PAUSE)
+}
