@@ -4,6 +4,9 @@ mod link;
 mod state;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     pin::Pin,
     sync::Arc,
@@ -12,6 +15,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
 use kafka_protocol::{
     messages::{ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader},
     protocol::{Decodable, Encodable, HeaderVersion, StrBytes},
@@ -103,11 +107,18 @@ impl Connection {
     }
 
     /// Asks and waits for the answer.
-    pub(crate) async fn call<Q: Call>(&self, request: &Q, version: i16) -> Result<Q::Answer, Error> {
-        self.0
-            .call(request, version, Duration::ZERO, |answer, _| answer)
-            .await?
-            .await
+    /// Boxed: the compiler does not prove by itself that what awaits the bare future is `Send`.
+    pub(crate) fn call<'a, Q: Call + Sync>(
+        &'a self,
+        request: &'a Q,
+        version: i16,
+    ) -> BoxFuture<'a, Result<Q::Answer, Error>> {
+        Box::pin(async move {
+            self.0
+                .call(request, version, Duration::ZERO, |answer, _| answer)
+                .await?
+                .await
+        })
     }
 
     /// As [`Connection::call`], for a request that the broker may hold for `patience` before it answers; `convert` also gets

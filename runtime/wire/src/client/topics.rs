@@ -1,5 +1,6 @@
 //! Creating, growing and deleting topics, at the controller.
 
+use futures::future::BoxFuture;
 use kafka_protocol::{
     messages::{
         CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
@@ -45,33 +46,36 @@ impl Client {
         topics: &[NewTopic],
     ) -> Result<Vec<(TopicName, Result<TopicId, Error>)>, Error> {
         let api = CreateTopicsRequest::API;
+        let timeout = self.admin_timeout();
         self.each(
             topics,
             |topic| &topic.name,
-            async |connection: &Connection, topics: &[&NewTopic]| {
-                let request = CreateTopicsRequest::default()
-                    .with_timeout_ms(self.admin_timeout())
-                    .with_topics(topics.iter().map(|topic| topic.encode()).collect());
-                let answer = connection
-                    .call(&request, connection.version(api, i16::MAX)?)
-                    .await?;
-                Ok(answer
-                    .topics
-                    .into_iter()
-                    .map(|topic| {
-                        let result = answered(
-                            connection,
-                            api,
-                            &topic.name,
-                            topic.error_code,
-                            topic.error_message,
-                        );
-                        (
-                            TopicName::new(topic.name.as_str()),
-                            result.map(|()| TopicId(topic.topic_id)),
-                        )
-                    })
-                    .collect())
+            move |connection, topics| {
+                Box::pin(async move {
+                    let request = CreateTopicsRequest::default()
+                        .with_timeout_ms(timeout)
+                        .with_topics(topics.iter().map(|topic| topic.encode()).collect());
+                    let answer = connection
+                        .call(&request, connection.version(api, i16::MAX)?)
+                        .await?;
+                    Ok(answer
+                        .topics
+                        .into_iter()
+                        .map(|topic| {
+                            let result = answered(
+                                &connection,
+                                api,
+                                &topic.name,
+                                topic.error_code,
+                                topic.error_message,
+                            );
+                            (
+                                TopicName::new(topic.name.as_str()),
+                                result.map(|()| TopicId(topic.topic_id)),
+                            )
+                        })
+                        .collect())
+                })
             },
         )
         .await
@@ -80,37 +84,40 @@ impl Client {
     /// Adds partitions until the topic has `total`. Fails with INVALID_PARTITIONS when it has that many or more.
     pub async fn create_partitions(&self, topic: &TopicName, total: i32) -> Result<(), Error> {
         let api = CreatePartitionsRequest::API;
+        let timeout = self.admin_timeout();
         let results = self
             .each(
-                &[topic],
+                std::slice::from_ref(topic),
                 |topic| topic,
-                async |connection: &Connection, topics: &[&&TopicName]| {
-                    let topic = |name: &&&TopicName| {
-                        CreatePartitionsTopic::default()
-                            .with_name(topic_name(name))
-                            .with_count(total)
-                            .with_assignments(None)
-                    };
-                    let request = CreatePartitionsRequest::default()
-                        .with_timeout_ms(self.admin_timeout())
-                        .with_topics(topics.iter().map(topic).collect());
-                    let answer = connection
-                        .call(&request, connection.version(api, i16::MAX)?)
-                        .await?;
-                    Ok(answer
-                        .results
-                        .into_iter()
-                        .map(|topic| {
-                            let result = answered(
-                                connection,
-                                api,
-                                &topic.name,
-                                topic.error_code,
-                                topic.error_message,
-                            );
-                            (TopicName::new(topic.name.as_str()), result)
-                        })
-                        .collect())
+                move |connection, topics| {
+                    Box::pin(async move {
+                        let topic = |name: &TopicName| {
+                            CreatePartitionsTopic::default()
+                                .with_name(topic_name(name))
+                                .with_count(total)
+                                .with_assignments(None)
+                        };
+                        let request = CreatePartitionsRequest::default()
+                            .with_timeout_ms(timeout)
+                            .with_topics(topics.iter().map(topic).collect());
+                        let answer = connection
+                            .call(&request, connection.version(api, i16::MAX)?)
+                            .await?;
+                        Ok(answer
+                            .results
+                            .into_iter()
+                            .map(|topic| {
+                                let result = answered(
+                                    &connection,
+                                    api,
+                                    &topic.name,
+                                    topic.error_code,
+                                    topic.error_message,
+                                );
+                                (TopicName::new(topic.name.as_str()), result)
+                            })
+                            .collect())
+                    })
                 },
             )
             .await?;
@@ -123,49 +130,53 @@ impl Client {
         topics: &[TopicName],
     ) -> Result<Vec<(TopicName, Result<(), Error>)>, Error> {
         let api = DeleteTopicsRequest::API;
+        let timeout = self.admin_timeout();
         self.each(
             topics,
             |topic| topic,
-            async |connection: &Connection, topics: &[&TopicName]| {
-                let version = connection.version(api, i16::MAX)?;
-                let names = topics.iter().map(|name| topic_name(name));
-                let request = DeleteTopicsRequest::default().with_timeout_ms(self.admin_timeout());
-                let request = match version {
-                    6.. => request.with_topics(
-                        names
-                            .map(|name| DeleteTopicState::default().with_name(Some(name)))
-                            .collect(),
-                    ),
-                    _ => request.with_topic_names(names.collect()),
-                };
-                let answer = connection.call(&request, version).await?;
-                Ok(answer
-                    .responses
-                    .into_iter()
-                    .map(|topic| {
-                        let name = topic.name.unwrap_or_default();
-                        let result = answered(connection, api, &name, topic.error_code, topic.error_message);
-                        (TopicName::new(name.as_str()), result)
-                    })
-                    .collect())
+            move |connection, topics| {
+                Box::pin(async move {
+                    let version = connection.version(api, i16::MAX)?;
+                    let names = topics.iter().map(topic_name);
+                    let request = DeleteTopicsRequest::default().with_timeout_ms(timeout);
+                    let request = match version {
+                        6.. => request.with_topics(
+                            names
+                                .map(|name| DeleteTopicState::default().with_name(Some(name)))
+                                .collect(),
+                        ),
+                        _ => request.with_topic_names(names.collect()),
+                    };
+                    let answer = connection.call(&request, version).await?;
+                    Ok(answer
+                        .responses
+                        .into_iter()
+                        .map(|topic| {
+                            let name = topic.name.unwrap_or_default();
+                            let result =
+                                answered(&connection, api, &name, topic.error_code, topic.error_message);
+                            (TopicName::new(name.as_str()), result)
+                        })
+                        .collect())
+                })
             },
         )
         .await
     }
 
     /// Asks the controller about topics until each has an answer that stays: quotas and a moving controller concern single topics.
-    async fn each<T, A>(
+    async fn each<T: Clone, A>(
         &self,
         topics: &[T],
         name: impl Fn(&T) -> &TopicName,
-        ask: impl AsyncFn(&Connection, &[&T]) -> Result<Vec<Answered<A>>, Error>,
+        ask: impl Fn(Connection, Vec<T>) -> BoxFuture<'static, Result<Vec<Answered<A>>, Error>>,
     ) -> Result<Vec<Answered<A>>, Error> {
         let mut attempts = Attempts::new(&self.0.options);
-        let mut open: Vec<&T> = topics.iter().collect();
+        let mut open: Vec<T> = topics.to_vec();
         let mut results: Vec<Answered<A>> = Vec::with_capacity(topics.len());
         while !open.is_empty() {
             let asked = match self.controller().await {
-                Ok(connection) => ask(&connection, &open).await,
+                Ok(connection) => ask(connection, open.clone()).await,
                 Err(error) => Err(error),
             };
             let mut again = None;
@@ -200,7 +211,7 @@ impl Client {
                 Err(error) => {
                     results.extend(
                         open.drain(..)
-                            .map(|topic| (name(topic).clone(), Err(error.clone()))),
+                            .map(|topic| (name(&topic).clone(), Err(error.clone()))),
                     );
                 }
             }
