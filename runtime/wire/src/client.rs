@@ -8,6 +8,9 @@ mod pool;
 mod producer_id;
 mod topics;
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},

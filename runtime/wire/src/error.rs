@@ -2,7 +2,7 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use towpath_domain::{ClusterId, TopicPartition};
+use towpath_domain::{ClusterId, TopicName, TopicPartition};
 
 use crate::{Address, KafkaError, NodeId};
 
@@ -73,6 +73,12 @@ pub enum Error {
         expected: ClusterId,
         found: ClusterId,
     },
+    #[error("topic {topic} for positions: {what}{}", Because(cause))]
+    Positions {
+        topic: TopicName,
+        what: String,
+        cause: Option<KafkaError>,
+    },
     #[error("{last}; gave up after {attempts} attempts in {} ms", after.as_millis())]
     GaveUp {
         after: Duration,
@@ -102,6 +108,8 @@ pub enum Versions {
 
 struct Joined<'a, T>(&'a [T]);
 
+struct Because<'a>(&'a Option<KafkaError>);
+
 struct Prefixed<'a>(&'static str, &'a Option<String>);
 
 // === impl Error ===
@@ -111,6 +119,7 @@ impl Error {
     pub fn kafka(&self) -> Option<KafkaError> {
         match self {
             Self::Kafka { error, .. } => Some(*error),
+            Self::Positions { cause, .. } => *cause,
             Self::GaveUp { last, .. } => last.kafka(),
             _ => None,
         }
@@ -139,7 +148,7 @@ impl fmt::Display for Versions {
     }
 }
 
-// === impl Joined, Prefixed ===
+// === impl Joined, Because, Prefixed ===
 
 impl<T: fmt::Display> fmt::Display for Joined<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -150,6 +159,15 @@ impl<T: fmt::Display> fmt::Display for Joined<'_, T> {
             item.fmt(f)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Because<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(error) => write!(f, ": {error}"),
+            None => f.write_str(" (not retriable)"),
+        }
     }
 }
 

@@ -16,9 +16,13 @@ mod error;
 mod fetch;
 mod kafka_error;
 mod options;
+pub mod positions;
 mod produce;
 mod retry;
 mod transport;
+
+#[cfg(test)]
+mod scripted;
 
 pub use backoff::Backoff;
 pub use client::{

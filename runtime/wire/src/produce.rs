@@ -166,3 +166,84 @@ fn count(size: usize) -> Result<i32, Error> {
 pub(crate) fn millis(duration: Duration) -> i32 {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Compression, Encoder, HEADER_SIZE, Headers, Record, SourceSpan};
+
+    fn batch(value: &[u8]) -> Outgoing {
+        let record = Record {
+            offset: Offset(0),
+            timestamp: 0,
+            key: None,
+            value: Some(value),
+            headers: Headers::EMPTY,
+        };
+        let span = SourceSpan {
+            first: Offset(0),
+            next: Offset(1),
+        };
+        Encoder::new(Compression::None)
+            .encode_split([record], span, usize::MAX)
+            .unwrap()
+            .remove(0)
+    }
+
+    fn request(partitions: Vec<(TopicPartition, Outgoing)>) -> ProduceRequest {
+        ProduceRequest {
+            acks: -1,
+            timeout: Duration::from_secs(10),
+            partitions,
+        }
+    }
+
+    #[test]
+    fn bodies_are_segments_of_their_own_and_not_copied() {
+        let (a, b, c) = (batch(b"a"), batch(&[b'b'; 300]), batch(b"c"));
+        let request = request(vec![
+            (TopicPartition::new("orders", 2), a.clone()),
+            (TopicPartition::new("bills", 0), b.clone()),
+            (TopicPartition::new("orders", 1), c.clone()),
+        ]);
+        let frame = encode(BytesMut::from(&[0; 14][..]), &request).unwrap();
+
+        let mut expected = BytesMut::from(&[0; 14][..]);
+        expected.put_i16(-1);
+        expected.put_i16(-1);
+        expected.put_i32(10_000);
+        expected.put_i32(2);
+        for (topic, batches) in [("bills", vec![(0, &b)]), ("orders", vec![(1, &c), (2, &a)])] {
+            expected.put_i16(topic.len() as i16);
+            expected.put_slice(topic.as_bytes());
+            expected.put_i32(batches.len() as i32);
+            for (partition, batch) in batches {
+                expected.put_i32(partition);
+                expected.put_i32((HEADER_SIZE + batch.body().len()) as i32);
+                expected.put_slice(batch.header());
+                expected.put_slice(batch.body());
+            }
+        }
+        let length = (expected.len() - 4) as i32;
+        expected[..4].copy_from_slice(&length.to_be_bytes());
+
+        let (head, rest) = frame.parts();
+        assert_eq!([head, &rest.concat()[..]].concat(), expected);
+        let bodies: Vec<*const u8> = rest.iter().step_by(2).map(|segment| segment.as_ptr()).collect();
+        assert_eq!(bodies, [b.body().as_ptr(), c.body().as_ptr(), a.body().as_ptr()]);
+    }
+
+    #[test]
+    fn a_partition_twice_is_refused_before_the_broker_loses_one_in_silence() {
+        let twice = request(vec![
+            (TopicPartition::new("orders", 1), batch(b"a")),
+            (TopicPartition::new("orders", 0), batch(b"b")),
+            (TopicPartition::new("orders", 1), batch(b"c")),
+        ]);
+        let error = encode(BytesMut::from(&[0; 14][..]), &twice).unwrap_err();
+        assert!(
+            error.to_string().contains("orders-1 is in the request twice"),
+            "{error}"
+        );
+    }
+}

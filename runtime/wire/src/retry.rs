@@ -95,6 +95,8 @@ impl Error {
             // The cache does not know the node or the leader yet.
             Self::UnknownNode { .. } | Self::NoLeader { .. } => Retry::AfterMetadata,
             Self::Kafka { error, .. } => classify(*error),
+            // Without a code it is about what somebody has made of the topic.
+            Self::Positions { cause, .. } => cause.map_or(Retry::Never, classify),
             // Tried for the whole deadline: whether to go on is the caller's decision, and the cause says if it makes sense.
             Self::GaveUp { last, .. } => last.retry(),
             // The peer is no Kafka broker, or one that speaks otherwise: it will not change by asking again.

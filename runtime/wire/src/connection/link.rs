@@ -135,6 +135,11 @@ impl Frame {
         head[..4].copy_from_slice(&length.to_be_bytes());
         Ok(Self { head, rest })
     }
+
+    #[cfg(test)]
+    pub(crate) fn parts(&self) -> (&[u8], &[Bytes]) {
+        (&self.head, &self.rest)
+    }
 }
 
 // === impl Lost ===

@@ -1,0 +1,229 @@
+//! How far each source partition was mirrored: a compacted topic on the target, read as a table.
+//!
+//! A row says where a connector goes on reading one source partition. It is written after the target has acknowledged everything before it, so it is
+//! never ahead of the data; a worker that dies mirrors what it mirrored since the last row again (at least once).
+//!
+//! The topic has a partition for each [`Bucket`], so that everything about one source partition, whichever task has it, is in one log.
+
+mod load;
+mod stored;
+mod write;
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::Mutex;
+use towpath_domain::{Bucket, ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName};
+
+use crate::{Client, Error, KafkaError, NewTopic, TopicMetadata, Topics, retry::Attempts};
+use write::Writer;
+
+/// The table. Several may be open on one topic, for several connectors; rows have their connector's name in the key.
+#[derive(Debug)]
+pub struct Positions {
+    client: Client,
+    topic: TopicName,
+    max_message_bytes: usize,
+    /// Writes wait for each other: a row must not be overtaken by the one before.
+    writer: Mutex<Writer>,
+}
+
+/// Whose position it is. The record's key, as JSON; the order of the fields is part of the format, compaction compares bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PositionKey {
+    pub connector: String,
+    pub source: ClusterId,
+    /// By id: a topic that was deleted and created again starts anew.
+    pub topic: TopicId,
+    pub partition: Partition,
+}
+
+/// Where to go on. The record's value, as JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The next source offset to read: everything before it is acknowledged by the target.
+    pub offset: Offset,
+    /// The source's leader epoch of the record before it, -1 when it is not known: by it a truncated source is found out.
+    pub epoch: LeaderEpoch,
+    /// The source topic's name at the time; its identity is in the key.
+    pub topic: TopicName,
+    pub target: TargetPosition,
+    /// Absent until delivery is exact.
+    #[serde(default)]
+    pub anchor: Option<Anchor>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetPosition {
+    pub topic: TopicName,
+    pub partition: Partition,
+    /// The target's offset after the last batch that was acknowledged; absent when there is none yet.
+    #[serde(default)]
+    pub next: Option<Offset>,
+}
+
+/// What ties the sequence of a bucket's producer to the target's offsets, for exact delivery by compare-and-append: a batch that begins `n`
+/// offsets after `offset`, holes not counted, must carry `sequence + n`. A later owner of the partition goes on from there, and the broker
+/// drops a late batch of the former owner as a duplicate, or refuses it. Nothing writes it yet, and readers keep it as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Anchor {
+    pub sequence: i32,
+    pub offset: i64,
+}
+
+/// Kafka's default of `max.message.bytes`.
+const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;
+
+// === impl Positions ===
+
+impl Positions {
+    /// Opens the topic, and creates it when it is missing. `replication_factor` is for that; -1 is the target's default.
+    ///
+    /// Fails with [`Error::Positions`] when an existing topic is unfit: another number of partitions, or not only compacted.
+    pub async fn open(client: Client, topic: &str, replication_factor: i16) -> Result<Self, Error> {
+        let topic = TopicName::new(topic);
+        let mut attempts = Attempts::new(client.options());
+        loop {
+            let found = described(&client, &topic).await?;
+            let error = match found.error {
+                Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => {
+                    match create(&client, &topic, replication_factor).await {
+                        // It has leaders in a moment.
+                        Ok(()) => Error::NoLeader {
+                            partition: partition(&topic, 0),
+                        },
+                        Err(error) => error,
+                    }
+                }
+                Some(error) => refused(&topic, "it cannot be used".to_owned(), error),
+                None => {
+                    check_partitions(&topic, &found)?;
+                    match found
+                        .partitions
+                        .iter()
+                        .find(|partition| partition.leader.is_none())
+                    {
+                        None => break,
+                        Some(leaderless) => Error::NoLeader {
+                            partition: partition(&topic, leaderless.partition.0),
+                        },
+                    }
+                }
+            };
+            attempts.wait(error).await?;
+        }
+        let max_message_bytes = check_configs(&client, &topic).await?;
+        Ok(Self {
+            client,
+            topic,
+            max_message_bytes,
+            writer: Mutex::default(),
+        })
+    }
+
+    /// The name of the topic.
+    pub fn topic(&self) -> &TopicName {
+        &self.topic
+    }
+
+    /// Reads the whole table: the last row of each key that was written before the call.
+    pub async fn load(&self) -> Result<HashMap<PositionKey, Position>, Error> {
+        load::load(&self.client, &self.topic).await
+    }
+
+    /// Writes rows; `None` removes one. Returns once all in-sync replicas have them. What can be retried is retried for up to `request_timeout`;
+    /// after an error any of the rows may or may not be stored.
+    ///
+    /// Writes of one table follow each other. A write that timed out may still reach the log after a later one, on its old connection: then a
+    /// row is older than it could be until the next write, and never too new.
+    pub async fn write(&self, rows: Vec<(PositionKey, Option<Position>)>) -> Result<(), Error> {
+        self.writer.lock().await.write(self, rows).await
+    }
+}
+
+// === impl PositionKey ===
+
+impl PositionKey {
+    pub fn bucket(&self) -> Bucket {
+        Bucket::of(self.topic, self.partition)
+    }
+}
+
+async fn described(client: &Client, topic: &TopicName) -> Result<TopicMetadata, Error> {
+    let topics = client.metadata(Topics::Names(vec![topic.clone()])).await?;
+    let found = topics.into_iter().find(|found| found.name == *topic);
+    found.ok_or_else(|| unfit(topic, "the broker's answer does not mention it".to_owned()))
+}
+
+async fn create(client: &Client, topic: &TopicName, replication_factor: i16) -> Result<(), Error> {
+    let new = NewTopic {
+        name: topic.clone(),
+        partitions: Bucket::COUNT as i32,
+        replication_factor,
+        configs: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
+    };
+    for (_, result) in client.create_topics(&[new]).await? {
+        match result {
+            Ok(_) => tracing::info!(%topic, partitions = Bucket::COUNT, "created the topic for positions"),
+            // Another worker was faster, or our own request was repeated.
+            Err(error) if error.kafka() == Some(KafkaError::TOPIC_ALREADY_EXISTS) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+fn check_partitions(topic: &TopicName, found: &TopicMetadata) -> Result<(), Error> {
+    let (count, needed) = (found.partitions.len(), Bucket::COUNT as usize);
+    if count != needed {
+        let what = format!(
+            "it has {count} partitions, {needed} are needed; use another topic, or delete this one if it holds nothing"
+        );
+        return Err(unfit(topic, what));
+    }
+    Ok(())
+}
+
+/// Answers the topic's `max.message.bytes`.
+async fn check_configs(client: &Client, topic: &TopicName) -> Result<usize, Error> {
+    let configs = client.describe_topic_configs(std::slice::from_ref(topic)).await?;
+    let entries = configs.get(topic).map(Vec::as_slice).unwrap_or_default();
+    let value = |name: &str| entries.iter().find(|entry| entry.name == name)?.value.as_deref();
+    match value("cleanup.policy") {
+        Some("compact") => {}
+        // With "delete" too, positions of idle partitions would be gone after retention.ms.
+        other => {
+            let policy = other.unwrap_or("unknown");
+            let what = format!(
+                "its cleanup.policy is {policy}, positions are lost unless it is compact; alter the topic's config"
+            );
+            return Err(unfit(topic, what));
+        }
+    }
+    Ok(value("max.message.bytes")
+        .and_then(|bytes| bytes.parse().ok())
+        .unwrap_or(DEFAULT_MAX_MESSAGE_BYTES))
+}
+
+fn partition(topic: &TopicName, partition: i32) -> towpath_domain::TopicPartition {
+    towpath_domain::TopicPartition {
+        topic: topic.clone(),
+        partition: Partition(partition),
+    }
+}
+
+fn refused(topic: &TopicName, what: String, error: KafkaError) -> Error {
+    Error::Positions {
+        topic: topic.clone(),
+        what,
+        cause: Some(error),
+    }
+}
+
+fn unfit(topic: &TopicName, what: String) -> Error {
+    Error::Positions {
+        topic: topic.clone(),
+        what,
+        cause: None,
+    }
+}

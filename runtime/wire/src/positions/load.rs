@@ -1,0 +1,234 @@
+//! Reading the table.
+
+use std::{collections::HashMap, time::Duration};
+
+use bytes::Bytes;
+use towpath_domain::{Bucket, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
+
+use super::{Position, PositionKey, partition, refused, stored, unfit};
+use crate::{
+    Client, Connection, Error, FetchPartition, FetchRequest, FetchedPartition, Isolation, KafkaError,
+    ListedOffset, NodeId, OffsetSpec, Retry, Topics,
+    batch::{Limits, Piece, batches, decode},
+    retry::Attempts,
+};
+
+/// One reading of the table: from the first offset of each partition to the end it had at the start.
+struct Load<'a> {
+    client: &'a Client,
+    topic: &'a TopicName,
+    /// What is left: from where and up to where.
+    left: HashMap<Partition, (Offset, Offset)>,
+    connections: HashMap<NodeId, Connection>,
+    table: HashMap<PositionKey, Position>,
+    /// Records whose key is not one of ours.
+    foreign: u64,
+}
+
+/// Of one fetch, bytes.
+const FETCH_BYTES: i32 = 4 << 20;
+const PARTITION_BYTES: i32 = 1 << 20;
+const MAX_WAIT: Duration = Duration::from_millis(500);
+
+pub(super) async fn load(
+    client: &Client,
+    topic: &TopicName,
+) -> Result<HashMap<PositionKey, Position>, Error> {
+    let left = bounds(client, topic).await?;
+    let mut load = Load {
+        client,
+        topic,
+        left,
+        connections: HashMap::new(),
+        table: HashMap::new(),
+        foreign: 0,
+    };
+    let mut attempts = Attempts::new(client.options());
+    while !load.left.is_empty() {
+        let before = load.left.clone();
+        let result = load.round().await;
+        if load.left != before {
+            attempts = Attempts::new(client.options());
+        }
+        let error = match result {
+            Err(error) => error,
+            Ok(()) if load.left != before => continue,
+            // The broker waited for more and had none: its high watermark is behind what it listed as the end.
+            Ok(()) => refused(
+                topic,
+                "its end was not reached".to_owned(),
+                KafkaError::OFFSET_NOT_AVAILABLE,
+            ),
+        };
+        if attempts.wait(error).await? == Retry::AfterMetadata {
+            client.metadata(Topics::Names(vec![topic.clone()])).await?;
+        }
+    }
+    if load.foreign > 0 {
+        tracing::warn!(%topic, records = load.foreign, "the topic for positions has records that are not positions");
+    }
+    Ok(load.table)
+}
+
+// === impl Load ===
+
+impl Load<'_> {
+    /// Reads once from each leader.
+    async fn round(&mut self) -> Result<(), Error> {
+        let mut by_leader: HashMap<NodeId, Vec<FetchPartition>> = HashMap::new();
+        for (partition, (from, _)) in &self.left {
+            let place = TopicPartition {
+                topic: self.topic.clone(),
+                partition: *partition,
+            };
+            let leader = self
+                .client
+                .leader(&place)
+                .ok_or(Error::NoLeader { partition: place })?;
+            by_leader.entry(leader.node).or_default().push(FetchPartition {
+                topic: self.topic.clone(),
+                // By name: the table is what the operator calls so.
+                topic_id: TopicId::ZERO,
+                partition: *partition,
+                fetch_offset: *from,
+                current_leader_epoch: leader.epoch,
+                last_fetched_epoch: LeaderEpoch(-1),
+                max_bytes: PARTITION_BYTES,
+            });
+        }
+        for (node, partitions) in by_leader {
+            let request = FetchRequest {
+                isolation: Isolation::ReadUncommitted,
+                max_wait: MAX_WAIT,
+                min_bytes: 1,
+                max_bytes: FETCH_BYTES,
+                partitions,
+                rack: None,
+            };
+            for fetched in self.connection(node).await?.fetch(request).await?.partitions {
+                self.take(fetched).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn connection(&mut self, node: NodeId) -> Result<Connection, Error> {
+        match self
+            .connections
+            .get(&node)
+            .filter(|connection| connection.is_alive())
+        {
+            Some(connection) => Ok(connection.clone()),
+            None => {
+                let connection = self.client.open(node, "positions").await?;
+                self.connections.insert(node, connection.clone());
+                Ok(connection)
+            }
+        }
+    }
+
+    async fn take(&mut self, fetched: FetchedPartition) -> Result<(), Error> {
+        let partition = fetched.partition;
+        let Some(&(from, end)) = self.left.get(&partition) else {
+            return Ok(());
+        };
+        match fetched.error {
+            None => {}
+            Some(KafkaError::OFFSET_OUT_OF_RANGE) => {
+                // Records were deleted in between: only an operator does that to a compacted topic.
+                self.left.remove(&partition);
+                if let Some(bounds) = bounds(self.client, self.topic).await?.remove(&partition) {
+                    self.left.insert(partition, bounds);
+                }
+                return Ok(());
+            }
+            Some(error) => {
+                return Err(refused(
+                    self.topic,
+                    format!("partition {partition} cannot be read"),
+                    error,
+                ));
+            }
+        }
+        let next = self.apply(partition, from, fetched.records)?;
+        if next >= end {
+            self.left.remove(&partition);
+        } else {
+            self.left.insert(partition, (next, end));
+        }
+        Ok(())
+    }
+
+    /// Takes over the rows from `from` on, and answers where the next fetch goes on.
+    fn apply(&mut self, partition: Partition, from: Offset, records: Bytes) -> Result<Offset, Error> {
+        let corrupt = |what: String| unfit(self.topic, format!("partition {partition}: {what}"));
+        let mut next = from;
+        for piece in batches(records) {
+            let piece = piece.map_err(|cause| corrupt(cause.to_string()))?;
+            piece.verify_crc().map_err(|cause| corrupt(cause.to_string()))?;
+            next = next.max(piece.next_offset());
+            let Piece::Batch(batch) = piece else {
+                return Err(corrupt(
+                    "it has messages of a format before Kafka 0.11".to_owned(),
+                ));
+            };
+            if batch.is_control() {
+                continue;
+            }
+            let records = decode(&batch, &Limits::default()).map_err(|cause| corrupt(cause.to_string()))?;
+            for record in records.iter().filter(|record| record.offset >= from) {
+                let Some(key) = record.key.and_then(stored::decode_key) else {
+                    self.foreign += 1;
+                    continue;
+                };
+                match record.value {
+                    None => drop(self.table.remove(&key)),
+                    Some(value) => {
+                        let position = stored::decode_value(value).map_err(|what| {
+                            corrupt(format!(
+                                "the row at offset {} cannot be read: {what}",
+                                record.offset
+                            ))
+                        })?;
+                        self.table.insert(key, position);
+                    }
+                }
+            }
+        }
+        Ok(next)
+    }
+}
+
+/// From where to where each partition is to be read; empty ones are left out.
+async fn bounds(client: &Client, topic: &TopicName) -> Result<HashMap<Partition, (Offset, Offset)>, Error> {
+    let partitions: Vec<TopicPartition> = (0..Bucket::COUNT)
+        .map(|bucket| partition(topic, bucket as i32))
+        .collect();
+    let starts = client
+        .list_offsets(&partitions, OffsetSpec::Earliest, Isolation::ReadUncommitted)
+        .await?;
+    let ends = client
+        .list_offsets(&partitions, OffsetSpec::Latest, Isolation::ReadUncommitted)
+        .await?;
+    let mut bounds = HashMap::new();
+    for place in partitions {
+        let listed =
+            |offsets: &HashMap<TopicPartition, Result<ListedOffset, KafkaError>>| match offsets.get(&place) {
+                Some(Ok(listed)) => Ok(listed.offset),
+                Some(Err(error)) => Err(refused(
+                    topic,
+                    format!("partition {} cannot be read", place.partition),
+                    *error,
+                )),
+                None => Err(unfit(
+                    topic,
+                    format!("partition {} was not listed", place.partition),
+                )),
+            };
+        let (start, end) = (listed(&starts)?, listed(&ends)?);
+        if start < end {
+            bounds.insert(place.partition, (start, end));
+        }
+    }
+    Ok(bounds)
+}
