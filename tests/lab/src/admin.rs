@@ -49,7 +49,9 @@ impl<'a> Admin<'a> {
     /// Gives a topic more partitions, `count` in all, and waits until each has a leader.
     pub fn add_partitions(&self, name: &str, count: i32) -> Result<()> {
         let partitions = NewPartitions::new(name, usize::try_from(count)?);
-        settle(block_on(self.client.create_partitions([&partitions], &options()))?)?;
+        settle(block_on(
+            self.client.create_partitions([&partitions], &options()),
+        )?)?;
         self.wait_for_leaders(name, count)
     }
 

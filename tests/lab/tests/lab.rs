@@ -4,7 +4,7 @@ use std::{process::Command, time::Duration};
 
 use anyhow::{Result, ensure};
 use rdkafka::{Message, message::Headers};
-use towpath_kafka::verify::{Difference, What};
+use towpath_kafka::verify::What;
 use towpath_lab::{
     broker::{Broker, BrokerOptions, Listener, Pair},
     compare,
@@ -88,176 +88,113 @@ fn odd_records_keep_their_nulls_and_header_order() -> Result<()> {
     Ok(())
 }
 
-/// Writes `source` and `target` records into a fresh topic of each cluster and returns what the comparison says.
-fn planted(topic: &str, source: &[Item<'_>], target: &[Item<'_>]) -> Result<Option<Difference>> {
-    create(topic, 1)?;
-    let (left, right) = both(topic);
-    for (bootstrap, items) in [(left.0, source), (right.0, target)] {
-        let sink = Sink::new(bootstrap, topic, Codec::Lz4, &[])?;
-        items.iter().try_for_each(|item| sink.send(item))?;
-        sink.finish()?;
-    }
-    let report = compare::same(left, right)?;
-    assert_eq!(
-        (report.source_records(), report.target_records()),
-        (source.len() as u64, target.len() as u64)
-    );
-    Ok(report.first_difference().cloned())
-}
+type Case<'a> = (Vec<Item<'a>>, Option<(u64, What)>);
 
+/// Each case is a partition: what the target has of the source's 100 records, and what the comparison must say.
 #[test]
 fn planted_differences_are_found_and_named() -> Result<()> {
-    let base = Traffic::orders("t", 1, 0).base_timestamp;
+    const HEADERS: &[(&str, Option<&[u8]>)] = &[("a", Some(b"1")), ("b", Some(b"2")), ("n", None)];
+    const SWAPPED: &[(&str, Option<&[u8]>)] = &[("b", Some(b"2")), ("a", Some(b"1")), ("n", None)];
+    const EMPTIED: &[(&str, Option<&[u8]>)] = &[("a", Some(b"1")), ("b", Some(b"2")), ("n", Some(b""))];
     let keys: Vec<String> = (0..100).map(|number| format!("key {number}")).collect();
-    let item = |number: usize| Item {
-        timestamp: base,
-        key: Some(keys[number].as_bytes()),
+    let timestamp = Traffic::orders("t", 1, 0).base_timestamp;
+    let item = |key| Item {
+        partition: 0,
+        timestamp,
+        key: Some(key),
         value: Some(b"value"),
-        headers: &[("a", Some(b"1")), ("b", Some(b"2")), ("n", None)],
-        ..Item::default()
+        headers: HEADERS,
     };
-    let good: Vec<Item<'_>> = (0..100).map(item).collect();
-    fn changed<'a>(good: &[Item<'a>], number: usize, item: Item<'a>) -> Vec<Item<'a>> {
-        let mut bad = good.to_vec();
-        bad[number] = Item {
-            key: item.key.or(bad[number].key),
-            ..item
-        };
+    let good: Vec<Item<'_>> = keys.iter().map(|key| item(key.as_bytes())).collect();
+    let changed = |number: usize, change: &dyn Fn(&mut Item<'_>)| {
+        let mut bad = good.clone();
+        change(&mut bad[number]);
         bad
+    };
+    let duplicate = |of: i64| What::Duplicate {
+        of: towpath_domain::Offset(of),
+    };
+
+    let cases: Vec<Case<'_>> = vec![
+        (good.clone(), None),
+        (
+            changed(41, &|item| item.value = Some(b"valuE")),
+            Some((41, What::Value)),
+        ),
+        (changed(41, &|item| item.value = None), Some((41, What::Value))),
+        (
+            changed(41, &|item| item.key = Some(b"other")),
+            Some((41, What::Key)),
+        ),
+        (
+            changed(41, &|item| item.timestamp += 1),
+            Some((41, What::Timestamp)),
+        ),
+        (
+            changed(0, &|item| item.headers = SWAPPED),
+            Some((0, What::Headers)),
+        ),
+        (
+            changed(0, &|item| item.headers = EMPTIED),
+            Some((0, What::Headers)),
+        ),
+        (changed(99, &|item| item.headers = &[]), Some((99, What::Headers))),
+        (good[..99].to_vec(), Some((99, What::Missing { records: 1 }))),
+        (
+            [&good[..20], &good[27..]].concat(),
+            Some((20, What::Missing { records: 7 })),
+        ),
+        (Vec::new(), Some((0, What::Missing { records: 100 }))),
+        ([&good[..], &good[99..]].concat(), Some((100, duplicate(99)))),
+        ([&good[..50], &good[40..]].concat(), Some((50, duplicate(40)))),
+        (
+            [&good[..50], &[item(b"foreign"); 3], &good[50..]].concat(),
+            Some((50, What::Extra { records: 3 })),
+        ),
+        (
+            [&good[..50], &good[51..52], &good[50..51], &good[52..]].concat(),
+            Some((50, What::Order)),
+        ),
+    ];
+
+    create("planted", i32::try_from(cases.len())?)?;
+    let (source, target) = both("planted");
+    let (left, right) = (
+        Sink::new(source.0, "planted", Codec::Lz4, &[])?,
+        Sink::new(target.0, "planted", Codec::Lz4, &[])?,
+    );
+    for (partition, (bad, _)) in (0..).zip(&cases) {
+        good.iter()
+            .try_for_each(|item| left.send(&Item { partition, ..*item }))?;
+        bad.iter()
+            .try_for_each(|item| right.send(&Item { partition, ..*item }))?;
     }
-    let usual = Item {
-        timestamp: base,
-        value: Some(b"value"),
-        headers: &[("a", Some(b"1")), ("b", Some(b"2")), ("n", None)],
-        ..Item::default()
-    };
-    let expect = |topic: &str, bad: &[Item<'_>], index: u64, what: What| -> Result<()> {
-        let found = planted(topic, &good, bad)?;
-        println!("{}", found.as_ref().map(ToString::to_string).unwrap_or_default());
-        let found = found.map(|difference| (difference.index, difference.what));
-        ensure!(
-            found == Some((index, what.clone())),
-            "{topic}: {found:?} instead of {what:?} at {index}"
+    left.finish()?;
+    right.finish()?;
+
+    let report = compare::same(source, target)?;
+    assert!(compare::assert_same(source, target, report.compared()).is_err());
+    for (found, (bad, expected)) in report.partitions.iter().zip(&cases) {
+        assert_eq!(
+            (found.source.records, found.target.records),
+            (good.len() as u64, bad.len() as u64)
         );
-        Ok(())
-    };
-
-    assert_eq!(planted("planted-nothing", &good, &good)?, None);
-    expect(
-        "planted-value",
-        &changed(
-            &good,
-            41,
-            Item {
-                value: Some(b"valuE"),
-                ..usual
-            },
-        ),
-        41,
-        What::Value,
-    )?;
-    expect(
-        "planted-null-value",
-        &changed(&good, 41, Item { value: None, ..usual }),
-        41,
-        What::Value,
-    )?;
-    expect(
-        "planted-key",
-        &changed(
-            &good,
-            41,
-            Item {
-                key: Some(b"other"),
-                ..usual
-            },
-        ),
-        41,
-        What::Key,
-    )?;
-    expect(
-        "planted-time",
-        &changed(
-            &good,
-            41,
-            Item {
-                timestamp: base + 1,
-                ..usual
-            },
-        ),
-        41,
-        What::Timestamp,
-    )?;
-    let swapped = &[("b", Some(&b"2"[..])), ("a", Some(b"1")), ("n", None)];
-    expect(
-        "planted-header-order",
-        &changed(
-            &good,
-            0,
-            Item {
-                headers: swapped,
-                ..usual
-            },
-        ),
-        0,
-        What::Headers,
-    )?;
-    let emptied = &[("a", Some(&b"1"[..])), ("b", Some(b"2")), ("n", Some(b""))];
-    expect(
-        "planted-header-null",
-        &changed(
-            &good,
-            0,
-            Item {
-                headers: emptied,
-                ..usual
-            },
-        ),
-        0,
-        What::Headers,
-    )?;
-
-    expect(
-        "planted-missing-last",
-        &good[..99],
-        99,
-        What::Missing { records: 1 },
-    )?;
-    expect(
-        "planted-missing",
-        &[&good[..20], &good[27..]].concat(),
-        20,
-        What::Missing { records: 7 },
-    )?;
-    expect(
-        "planted-duplicate-last",
-        &[&good[..], &good[99..]].concat(),
-        100,
-        What::Duplicate {
-            of: towpath_domain::Offset(99),
-        },
-    )?;
-    expect(
-        "planted-rewind",
-        &[&good[..50], &good[40..]].concat(),
-        50,
-        What::Duplicate {
-            of: towpath_domain::Offset(40),
-        },
-    )?;
-    let foreign = [Item {
-        key: Some(b"foreign"),
-        ..usual
-    }; 3];
-    expect(
-        "planted-extra",
-        &[&good[..50], &foreign, &good[50..]].concat(),
-        50,
-        What::Extra { records: 3 },
-    )?;
-    expect("planted-empty-target", &[], 0, What::Missing { records: 100 })?;
-    let order = [&good[..50], &good[51..52], &good[50..51], &good[52..]].concat();
-    expect("planted-order", &order, 50, What::Order)
+        let text = found
+            .difference
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        println!("{text}");
+        let difference = found
+            .difference
+            .as_ref()
+            .map(|difference| (difference.index, difference.what.clone()));
+        ensure!(
+            difference == *expected,
+            "{difference:?} instead of {expected:?}: {text}"
+        );
+    }
+    Ok(())
 }
 
 #[test]

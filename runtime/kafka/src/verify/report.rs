@@ -151,8 +151,8 @@ impl fmt::Display for What {
             Self::Value => f.write_str("the values differ"),
             Self::Headers => f.write_str("the headers differ"),
             Self::Timestamp => f.write_str("the timestamps differ"),
-            Self::Missing { records } => write!(f, "the target lacks {records} records"),
-            Self::Extra { records } => write!(f, "the target has {records} records that the source has not"),
+            Self::Missing { records } => write!(f, "records missing on the target: {records}"),
+            Self::Extra { records } => write!(f, "records on the target that the source has not: {records}"),
             Self::Duplicate { of } => write!(f, "the target has the record of source offset {} again", of.0),
             Self::Order => f.write_str("the order of the records differs"),
         }
