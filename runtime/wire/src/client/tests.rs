@@ -207,3 +207,28 @@ async fn what_keeps_failing_says_how_often_it_was_tried() {
     client.close();
     assert!(matches!(client.open(NodeId(1), "test").await, Err(Error::Closed)));
 }
+
+/// Checked by the compiler: a task may be moved between threads while it waits for any of these.
+#[allow(dead_code, reason = "it is enough that it compiles")]
+fn every_operation_can_be_awaited_in_a_task(
+    client: &Client,
+    connection: &crate::Connection,
+    positions: &crate::positions::Positions,
+    fetch: crate::FetchRequest,
+    produce: crate::ProduceRequest,
+) {
+    fn is_send<T: Send>(_: T) {}
+    is_send(Client::connect(Options::default()));
+    is_send(client.open(NodeId(1), ""));
+    is_send(client.metadata(Topics::All));
+    is_send(client.list_offsets(&[], OffsetSpec::Latest, Isolation::ReadCommitted));
+    is_send(client.describe_topic_configs(&[]));
+    is_send(client.create_topics(&[]));
+    is_send(client.delete_topics(&[]));
+    is_send(client.init_producer_id());
+    is_send(connection.fetch(fetch));
+    is_send(connection.produce(produce));
+    is_send(positions.load());
+    is_send(positions.write(Vec::new()));
+    is_send(crate::positions::Positions::open(client.clone(), "", 1));
+}
