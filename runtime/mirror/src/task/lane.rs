@@ -3,6 +3,8 @@
 //! Pure bookkeeping, no I/O. The rules it keeps:
 //! - batches leave in the order of the source, at most [`MAX_IN_FLIGHT`] at a time, which is as far back as a broker recognises a repeated
 //!   sequence (KIP-98);
+//! - one batch goes alone until the broker has it, under a new producer id and after a failure: a broker without state of a producer takes any
+//!   sequence as the first, so a second batch could come before the first that failed;
 //! - after a failure nothing more is sent until every answer on the wire has come or is lost; then everything from the first failure on
 //!   is sent again with the same sequences, so that the broker drops what it already has;
 //! - nothing is sent that would leave more than [`GATE_RECORDS`] records, or records older than [`GATE_AGE`], without a stored position:
@@ -103,6 +105,7 @@ pub(super) struct Lane {
     pending: VecDeque<Prepared>,
     pending_bytes: usize,
     in_flight: VecDeque<Sent>,
+    window: Window,
     failure: Option<Failure>,
     acked: (Offset, LeaderEpoch),
     target_next: Option<Offset>,
@@ -111,6 +114,25 @@ pub(super) struct Lane {
     acked_records: u64,
     stored_records: u64,
     unstored_since: Option<Instant>,
+}
+
+/// How many batches may be on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Window {
+    /// the broker may know nothing of the producer
+    Alone,
+    Full,
+}
+
+// === impl Window ===
+
+impl Window {
+    fn batches(self) -> usize {
+        match self {
+            Self::Alone => 1,
+            Self::Full => MAX_IN_FLIGHT,
+        }
+    }
 }
 
 // === impl Lane ===
@@ -145,6 +167,7 @@ impl Lane {
             pending: VecDeque::new(),
             pending_bytes: 0,
             in_flight: VecDeque::new(),
+            window: Window::Alone,
             failure: None,
             acked: (offset, epoch),
             target_next: None,
@@ -216,7 +239,7 @@ impl Lane {
         !self.pending.is_empty()
             && self.failure.is_none()
             && !self.splitting
-            && self.in_flight.len() < MAX_IN_FLIGHT
+            && self.in_flight.len() < self.window.batches()
             && self.identity.is_some()
             && !self.is_paused(now)
             && self.gate_is_open(now)
@@ -270,6 +293,7 @@ impl Lane {
             let Some(sent) = self.in_flight.pop_front() else {
                 break;
             };
+            self.window = Window::Full;
             let records = u64::from(sent.prepared.outgoing.records().unsigned_abs());
             self.acked = (sent.prepared.outgoing.source().next, sent.prepared.epoch);
             self.acked_records += records;
@@ -310,6 +334,7 @@ impl Lane {
         if let Some(first) = self.in_flight.front() {
             self.next_sequence = first.sequence;
         }
+        self.window = Window::Alone;
         while let Some(sent) = self.in_flight.pop_back() {
             self.sent_records -= u64::from(sent.prepared.outgoing.records().unsigned_abs());
             self.pending_bytes += sent.prepared.outgoing.size();
@@ -322,6 +347,7 @@ impl Lane {
     pub(super) fn identify(&mut self, identity: ProducerIdentity) {
         self.identity = Some(identity);
         self.next_sequence = 0;
+        self.window = Window::Alone;
     }
 
     /// The first batch of the queue, to be replaced by smaller ones.
