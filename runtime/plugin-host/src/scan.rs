@@ -161,8 +161,12 @@ impl Scanner {
             return Ok((component, Code::Cached));
         }
         let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
-            let text = format!("{:#}", error).replace('\n', " ");
-            if text.contains("unexpected end") {
+            let text = format!("{error:#}").replace('\n', " ");
+            // the parser's words for a file that is shorter than its sections say
+            let cut = ["unexpected end", "out of bounds (bound"]
+                .iter()
+                .any(|words| text.contains(words));
+            if cut {
                 Problem::Damaged(text)
             } else {
                 Problem::Invalid(text)

@@ -142,7 +142,7 @@ mod tests {
             ..Limits::default()
         };
         let voice = Voice::new("p@1.0.0".into(), &limits);
-        assert_eq!(voice.clean("a\nb\u{1b}[2J"), "a\\nb\\u{1b}[…");
+        assert_eq!(voice.clean("a\nb\u{1b}[2J"), "a\\nb\\u{1b}[2…");
         assert_eq!(voice.clean("éééééééé"), "éééééé…");
     }
 

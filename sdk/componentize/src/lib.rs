@@ -59,12 +59,11 @@ impl Component {
 
     /// The kind it exports, such as `router`; none: it is no plugin.
     pub fn kind(&self) -> Option<&str> {
-        let names = self.exports.iter().filter_map(|export| {
+        self.exports.iter().find_map(|export| {
             let (package, interface) = export.split_once('/')?;
             let interface = interface.split('@').next()?;
             (package.starts_with("towpath:") && interface != "plugin").then_some(interface)
-        });
-        names.last()
+        })
     }
 
     fn describe(bytes: Vec<u8>) -> anyhow::Result<Self> {
