@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use crate::TopicName;
+
 /// A configuration as it arrives: Connect's map of strings.
 pub type Config = BTreeMap<String, String>;
 
@@ -30,6 +32,8 @@ pub enum Shape {
     OneOf(&'static [&'static str]),
     /// comma separated `host:port`
     Servers,
+    /// a topic's name
+    Topic,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +170,11 @@ impl Shape {
             Self::OneOf(choices) => fail(
                 "not one of the choices",
                 format!("write one of {}", choices.join(", ")),
+            ),
+            Self::Topic if TopicName::is_legal(value) => Ok(()),
+            Self::Topic => fail(
+                "not a topic's name",
+                "use 1 to 249 of a-z A-Z 0-9 . _ -".to_owned(),
             ),
             Self::Servers => {
                 if items(value).next().is_none() {

@@ -57,6 +57,12 @@ impl TopicName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether Kafka takes it as a topic's name (its `Topic.validate`).
+    pub fn is_legal(name: &str) -> bool {
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        (1..=249).contains(&name.len()) && name.chars().all(legal) && name != "." && name != ".."
+    }
 }
 
 impl From<String> for TopicName {

@@ -82,7 +82,7 @@ impl Routes {
                     topic: topic.clone(),
                 });
             };
-            if !is_topic_name(&mapped) {
+            if !TopicName::is_legal(&mapped) {
                 return Err(Error::NotATopicName {
                     alias: alias.clone(),
                     topic: topic.clone(),
@@ -129,10 +129,4 @@ pub(crate) async fn route_all(
         Ok(routed) => routed,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
-}
-
-/// Kafka's `Topic.validate`.
-fn is_topic_name(name: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    (1..=249).contains(&name.len()) && name.chars().all(legal) && name != "." && name != ".."
 }

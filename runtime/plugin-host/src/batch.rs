@@ -40,6 +40,7 @@ pub trait Records: Send + Sync + 'static {
     fn value(&self, index: usize) -> Option<&[u8]>;
 
     /// Calls `each` with key and value of every header of the record, in order. Keys need not be UTF-8.
+    #[expect(clippy::type_complexity, reason = "a name for it would not say more")]
     fn headers(&self, index: usize, each: &mut dyn FnMut(&[u8], Option<&[u8]>));
 }
 

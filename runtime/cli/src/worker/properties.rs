@@ -78,7 +78,7 @@ const DEFINITION: Definition = Definition {
         },
         Key {
             name: "offset.storage.topic",
-            shape: Shape::Text,
+            shape: Shape::Topic,
             presence: Presence::Default("towpath-offsets"),
             documentation: "the compacted topic, on the cluster a connector writes to, that holds its positions",
         },
