@@ -1,7 +1,8 @@
 //! Traffic with known contents: every record is a function of its sequence number, so a test can say what must be where.
 //!
 //! Record `seq` goes to partition `seq % partitions` and carries its number in the header `seq` (decimal text). The traffic is written by
-//! librdkafka's idempotent producer: what is counted as written is in the log exactly once.
+//! librdkafka's idempotent producer: what is counted as written is in the log exactly once. A LogAppendTime source is ordinary
+//! traffic into a topic with `message.timestamp.type=LogAppendTime`.
 
 mod compacted;
 mod edges;

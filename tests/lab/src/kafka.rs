@@ -174,6 +174,8 @@ fn run_maven(mvn: &Path, work: &Path, libs: &Path) -> Result<()> {
         .current_dir(work)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        // Errors are in its output; its error stream has nothing but terminal codes.
+        .stderr(Stdio::null())
         .spawn()
         .with_context(|| format!("cannot run {}", mvn.display()))?;
     let stdout = child.stdout.take().context("maven was started with a pipe")?;
@@ -182,21 +184,25 @@ fn run_maven(mvn: &Path, work: &Path, libs: &Path) -> Result<()> {
     eprintln!("fetching Apache Kafka {VERSION} with Maven");
     for line in BufReader::new(stdout).lines() {
         let line = line?;
-        if line.contains("Downloaded from") || line.contains("Copying ") {
+        if line.contains("Downloaded from") {
             files += 1;
             if terminal {
-                eprint!("\r  {files} files");
+                eprint!("\r  {files} files downloaded");
                 std::io::stderr().flush()?;
             }
         }
         log.push(line);
     }
-    eprintln!("{}  {files} files, done", if terminal { "\r" } else { "" });
     let status = child.wait()?;
     let tail = log[log.len().saturating_sub(15)..].join("\n");
     ensure!(
         status.success(),
         "maven could not fetch Kafka {VERSION} ({status}); is the network reachable? Its last lines:\n{tail}"
+    );
+    let jars = fs::read_dir(libs)?.count();
+    eprintln!(
+        "{}  {jars} jars in place",
+        if terminal && files > 0 { "\n" } else { "" }
     );
     Ok(())
 }

@@ -11,7 +11,8 @@ use super::{Codec, Generated, Item, SEQ_HEADER, Sink, sink::decimal, text};
 pub struct Transactions {
     pub topic: String,
     pub partitions: i32,
-    /// Producers with a transaction open at the same time.
+    /// Producers with a transaction open at the same time. They take turns, record by record: without a common divisor with
+    /// the partitions, every transaction spans all partitions.
     pub producers: u64,
     /// Transactions of each producer, one after another. Every third of all aborts.
     pub rounds: u64,
