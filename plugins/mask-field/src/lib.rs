@@ -1,4 +1,5 @@
 //! Replaces fields of JSON values, without parsing them into a tree: see README.md.
+#![forbid(unsafe_code)]
 
 use towpath_plugin::{
     Batch, Config, ConfigKey, ConfigType, Descriptor, Edits, Failure, Needs, Plugin, Transformation,

@@ -1,4 +1,5 @@
 //! Renames topics by a regular expression, both ways: see README.md.
+#![forbid(unsafe_code)]
 
 use towpath_plugin::{Config, ConfigKey, ConfigType, Descriptor, Failure, Plugin, Router, export_plugin};
 

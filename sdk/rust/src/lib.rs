@@ -42,6 +42,7 @@
 //! Test it like any Rust code, with [`testing`]: on other targets than wasm32 the same type runs natively. Then build it as a `cdylib` for
 //! `wasm32-unknown-unknown` and make a component of it with `towpath-componentize`. The contract behind this crate, with every rule, is
 //! `wit/` in Towpath's repository.
+#![forbid(unsafe_code)]
 
 mod batch;
 mod checks;
