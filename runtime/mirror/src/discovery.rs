@@ -29,10 +29,12 @@ pub(crate) async fn select(source: &Client, selection: &Selection) -> Result<Sel
         .into_iter()
         .map(str::to_owned)
         .collect();
-    let topics = all
+    let mut topics: Vec<TopicMetadata> = all
         .into_iter()
         .filter(|topic| topic.error.is_none() && selection.contains(topic.name.as_str()))
         .collect();
+    // Brokers answer in any order; what is said of topics should not jump about.
+    topics.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(Selected { topics, unmatched })
 }
 

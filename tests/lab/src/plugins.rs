@@ -35,9 +35,36 @@ pub fn folder() -> Result<PathBuf> {
 
 /// Builds the shipped plugins and writes `<name>.wasm` into a folder.
 pub fn build(out: &Path) -> Result<()> {
-    let cargo = environment::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
+    let mut arguments = Vec::new();
+    for name in SHIPPED {
+        arguments.extend(["-p", name]);
+    }
+    let modules = cargo(&arguments)?;
+    fs::create_dir_all(out)?;
+    for name in SHIPPED {
+        componentize(
+            &modules.join(format!("{}.wasm", name.replace('-', "_"))),
+            &out.join(format!("{name}.wasm")),
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes two components for tests of refusals into a folder: `hostile`, which misbehaves as its key `act` says, and a predicate.
+pub fn build_adversaries(out: &Path) -> Result<()> {
+    componentize(
+        &cargo(&["-p", "hostile"])?.join("hostile.wasm"),
+        &out.join("hostile.wasm"),
+    )?;
+    let examples = cargo(&["-p", "towpath-plugin", "--example", "predicate"])?.join("examples");
+    componentize(&examples.join("predicate.wasm"), &out.join("predicate.wasm"))
+}
+
+/// Builds guests, beside what is built for this machine, and answers where their modules are.
+fn cargo(packages: &[&str]) -> Result<PathBuf> {
     add_target()?;
-    let target_dir = target_dir()?;
+    let cargo = environment::variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
+    let target_dir = target_dir()?.join("wasm-plugins");
     let mut command = Command::new(cargo);
     command.args([
         "build",
@@ -47,38 +74,29 @@ pub fn build(out: &Path) -> Result<()> {
         TARGET,
         "--profile",
         "plugin",
+        "--target-dir",
     ]);
-    for name in SHIPPED {
-        command.args(["-p", name]);
-    }
-    // Beside what is built already; cargo's variables of this test are not for that build.
     command
-        .arg("--target-dir")
         .arg(&target_dir)
+        .args(packages)
         .current_dir(environment::workspace_dir());
     let status = command
         .stdin(Stdio::null())
         .status()
         .context("cannot run cargo")?;
     ensure!(status.success(), "cargo could not build the plugins ({status})");
+    Ok(target_dir.join(TARGET).join("plugin"))
+}
 
-    fs::create_dir_all(out)?;
-    let componentize = towpath::program("TOWPATH_COMPONENTIZE", "towpath-componentize")?;
-    for name in SHIPPED {
-        let core = target_dir
-            .join(TARGET)
-            .join("plugin")
-            .join(format!("{}.wasm", name.replace('-', "_")));
-        let output = Command::new(&componentize)
-            .arg(&core)
-            .arg(out.join(format!("{name}.wasm")))
-            .output()?;
-        ensure!(
-            output.status.success(),
-            "{name}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
+fn componentize(core: &Path, out: &Path) -> Result<()> {
+    let program = towpath::program("TOWPATH_COMPONENTIZE", "towpath-componentize")?;
+    let output = Command::new(program).arg(core).arg(out).output()?;
+    ensure!(
+        output.status.success(),
+        "{}: {}",
+        core.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(())
 }
 

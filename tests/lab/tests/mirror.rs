@@ -218,11 +218,13 @@ fn a_target_that_takes_smaller_batches_gets_smaller_batches() -> Result<()> {
 
 #[test]
 fn a_record_that_the_target_never_takes_stops_its_partition_alone() -> Result<()> {
-    create("refused", 2, &[])?;
-    pair()
-        .target
-        .admin()?
-        .create_topic("refused", 2, &[("max.message.bytes", "3000")])?;
+    // The records are of 1970: retention would take them.
+    create("refused", 2, &[("retention.ms", "-1")])?;
+    pair().target.admin()?.create_topic(
+        "refused",
+        2,
+        &[("max.message.bytes", "3000"), ("retention.ms", "-1")],
+    )?;
     let sink = Sink::new(pair().source.bootstrap(), "refused", Codec::None, &[])?;
     let large = vec![b'x'; 5000];
     for seq in 0..40_i64 {
@@ -325,7 +327,7 @@ fn masked_values_are_what_another_implementation_makes_of_them() -> Result<()> {
 
 #[test]
 fn a_plugin_that_rejects_a_record_stops_its_partition_before_it() -> Result<()> {
-    create("rejected", 2, &[])?;
+    create("rejected", 2, &[("retention.ms", "-1")])?;
     let sink = Sink::new(
         pair().source.bootstrap(),
         "rejected",

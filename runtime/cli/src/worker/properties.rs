@@ -8,7 +8,7 @@ use towpath_plugin_host as host;
 use crate::failure::Failure;
 
 /// Every key of a worker.
-const DEFINITION: Definition = Definition {
+pub(super) const DEFINITION: Definition = Definition {
     keys: &[
         Key {
             name: "bootstrap.servers",
@@ -35,7 +35,7 @@ const DEFINITION: Definition = Definition {
             documentation: "where compiled plugins are kept; $XDG_CACHE_HOME/towpath/plugins or ~/.cache/towpath/plugins when missing",
         },
         Key {
-            name: "plugin.memory.max.bytes",
+            name: "plugin.memory.bytes",
             shape: Shape::Int {
                 min: 65_536,
                 max: 4_294_967_296,
@@ -62,7 +62,7 @@ const DEFINITION: Definition = Definition {
             documentation: "the longest describe or init of a plugin may take, ms",
         },
         Key {
-            name: "plugin.output.max.bytes",
+            name: "plugin.output.bytes",
             shape: Shape::Int {
                 min: 1024,
                 max: 1_073_741_824,
@@ -71,7 +71,7 @@ const DEFINITION: Definition = Definition {
             documentation: "the most one call of a plugin may return, bytes",
         },
         Key {
-            name: "plugin.log.lines.per.second",
+            name: "plugin.log.lines",
             shape: Shape::Int { min: 0, max: 100_000 },
             presence: Presence::Default("100"),
             documentation: "log lines of one plugin instance that are kept, per second",
@@ -176,11 +176,11 @@ impl Properties {
                     .map(PathBuf::from)
                     .or_else(default_cache),
                 limits: host::Limits {
-                    memory_bytes: number("plugin.memory.max.bytes"),
+                    memory_bytes: number("plugin.memory.bytes"),
                     call_timeout: millis("plugin.call.timeout.ms"),
                     init_timeout: millis("plugin.init.timeout.ms"),
-                    output_bytes: number("plugin.output.max.bytes"),
-                    log_lines_per_second: number("plugin.log.lines.per.second") as u32,
+                    output_bytes: number("plugin.output.bytes"),
+                    log_lines_per_second: number("plugin.log.lines") as u32,
                     ..defaults
                 },
             },

@@ -109,12 +109,12 @@ fn attach_one(transform: &Transform, host: &host::Host) -> Result<Part, Vec<Prob
         Kind::Router => Ok(Part::Router(
             plugin
                 .router(&transform.config)
-                .map_err(|error| init_problems(transform, error))?,
+                .map_err(|error| init_problems(transform, &plugin, error))?,
         )),
         Kind::Transformation => {
             let first = plugin
                 .transformation(&transform.config)
-                .map_err(|error| init_problems(transform, error))?;
+                .map_err(|error| init_problems(transform, &plugin, error))?;
             let needs = first.needs();
             if needs.effects.topic {
                 let remedy = "use a router to rename whole topics";
@@ -136,17 +136,20 @@ fn attach_one(transform: &Transform, host: &host::Host) -> Result<Part, Vec<Prob
     }
 }
 
-fn init_problems(transform: &Transform, error: host::InitError) -> Vec<Problem> {
+fn init_problems(transform: &Transform, plugin: &host::Plugin, error: host::InitError) -> Vec<Problem> {
     match error {
         host::InitError::Config(errors) => errors
             .into_iter()
             .map(|error| {
-                let value = transform
+                let remedy = format!("see the keys of {}", transform.plugin);
+                // The plugin hides the values of its passwords. What it does not know cannot be one of them.
+                let is_known = plugin.descriptor().config.iter().any(|key| key.name == error.key);
+                let given = transform
                     .config
                     .iter()
                     .find(|(key, _)| *key == error.key)
-                    .map(|(_, value)| value.as_str());
-                let remedy = format!("see the keys of {}", transform.plugin);
+                    .filter(|_| !is_known);
+                let value = error.value.as_deref().or(given.map(|(_, value)| value.as_str()));
                 Problem::new(transform.key(&error.key), value, error.message, remedy)
             })
             .collect(),

@@ -1,0 +1,200 @@
+//! What a killed worker and a restarted broker leave behind: nothing missing, and doubled at most what had no position yet.
+
+use std::{thread, time::Duration};
+
+use anyhow::{Result, ensure};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use towpath_lab::{
+    broker::{Broker, Pair},
+    generate::Traffic,
+    read::{self, Isolation},
+    sequence,
+    towpath::{Connector, Worker},
+    wait,
+};
+
+const SOON: Duration = Duration::from_secs(60);
+const MIRRORED: Duration = Duration::from_secs(300);
+/// A partition's stored position is at most this far behind what was sent.
+const GATE_RECORDS: u64 = 50_000;
+const POSITIONS: &str = "positions";
+/// Twenty kills: one while topics are created, the others at seeded moments; and one before the first position in a test of its own.
+const SEED: u64 = 20;
+const RANDOM_KILLS: usize = 19;
+
+fn worker(pair: &Pair, topic: &str, positions: &str) -> Result<Worker> {
+    let mut worker = Worker::new(&[
+        ("bootstrap.servers", pair.target.bootstrap()),
+        ("offset.storage.topic", positions),
+    ])?;
+    worker.connector(
+        &Connector::mirror(topic, pair.source.bootstrap())
+            .set("topics", topic)
+            .set("tasks.max", "2"),
+    )?;
+    Ok(worker)
+}
+
+fn records(broker: &Broker, topic: &str) -> Result<i64> {
+    if broker.admin()?.partitions(topic)?.is_none() {
+        return Ok(0);
+    }
+    Ok(broker
+        .admin()?
+        .offsets(topic)?
+        .iter()
+        .map(|(start, end)| end - start)
+        .sum())
+}
+
+#[test]
+fn twenty_kills_lose_nothing_and_double_at_most_what_had_no_position() -> Result<()> {
+    let pair = Pair::start()?;
+    let topic = "killed";
+    pair.source
+        .admin()?
+        .create_topic(topic, 4, &[("retention.ms", "-1")])?;
+    let traffic = Traffic::text(topic, 4, 2_400_000, 200).pace(40_000);
+    thread::scope(|scope| {
+        let generator = scope.spawn(|| traffic.produce(pair.source.bootstrap()));
+        wait::until("traffic to flow", SOON, || {
+            Ok((records(&pair.source, topic)? > 10_000).then_some(()))
+        })?;
+        let mut worker = worker(&pair, topic, POSITIONS)?;
+
+        worker.start()?;
+        wait::until("the topic to be created on the target", SOON, || {
+            Ok(pair
+                .target
+                .admin()?
+                .topics()?
+                .iter()
+                .any(|name| name == topic)
+                .then_some(()))
+        })?;
+        worker.kill()?;
+
+        let mut random = StdRng::seed_from_u64(SEED);
+        for _ in 0..RANDOM_KILLS {
+            worker.start()?;
+            let before = records(&pair.target, topic)?;
+            wait::until("the worker to go on", SOON, || {
+                Ok((records(&pair.target, topic)? > before).then_some(()))
+            })?;
+            wait::pause(Duration::from_millis(random.random_range(0..1500)));
+            worker.kill()?;
+        }
+        generator.join().expect("the generator does not panic")?;
+        worker.start()?;
+        worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+        worker.stop()?;
+        anyhow::Ok(())
+    })?;
+
+    let audit = sequence::audit(pair.target.bootstrap(), topic, &traffic)?;
+    println!(
+        "{} records doubled by {} kills, {} at most by one kill in one partition",
+        audit.duplicates(),
+        RANDOM_KILLS + 1,
+        audit.longest_rewind()
+    );
+    audit.assert_at_least_once()?;
+    assert!(audit.longest_rewind() <= GATE_RECORDS, "{audit:?}");
+    // A kill between an append and its position doubles records: without any, no kill has hit that moment.
+    ensure!(
+        audit.duplicates() > 0,
+        "no kill came between an append and its position: {audit:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn brokers_that_are_restarted_or_killed_while_mirroring_lose_nothing() -> Result<()> {
+    let mut pair = Pair::start()?;
+    let topic = "restarted";
+    pair.source
+        .admin()?
+        .create_topic(topic, 4, &[("retention.ms", "-1")])?;
+    let traffic = Traffic::text(topic, 4, 1_500_000, 200).pace(25_000);
+    let bootstrap = pair.source.bootstrap().to_owned();
+    let mut worker = worker(&pair, topic, POSITIONS)?;
+    thread::scope(|scope| {
+        let generator = scope.spawn(|| traffic.produce(&bootstrap));
+        wait::until("traffic to flow", SOON, || {
+            Ok((records(&pair.source, topic)? > 10_000).then_some(()))
+        })?;
+        worker.start()?;
+        for (side, kill) in [
+            ("target", false),
+            ("source", false),
+            ("target", true),
+            ("source", true),
+        ] {
+            let before = records(&pair.target, topic)?;
+            wait::until("records to flow", SOON, || {
+                Ok((records(&pair.target, topic)? > before).then_some(()))
+            })?;
+            println!(
+                "{} the {side} broker at {} records",
+                if kill { "killing" } else { "restarting" },
+                records(&pair.target, topic)?
+            );
+            let broker = if side == "target" {
+                &mut pair.target
+            } else {
+                &mut pair.source
+            };
+            if kill {
+                broker.kill()?;
+                broker.start_again()?;
+            } else {
+                broker.restart()?;
+            }
+        }
+        ensure!(
+            !generator.is_finished(),
+            "the restarts took longer than the traffic: they did not happen while mirroring"
+        );
+        generator.join().expect("the generator does not panic")?;
+        anyhow::Ok(())
+    })?;
+    worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+    worker.stop()?;
+    let audit = sequence::audit(pair.target.bootstrap(), topic, &traffic)?;
+    println!("{} records doubled by four restarts", audit.duplicates());
+    audit.assert_at_least_once()
+}
+
+#[test]
+fn a_worker_killed_before_its_first_position_begins_again_and_loses_nothing() -> Result<()> {
+    let pair = Pair::start()?;
+    // The moment is short: positions are stored 0.4 s after the first record. It is tried until it is hit.
+    for attempt in 0..10 {
+        let (topic, positions) = (format!("early-{attempt}"), format!("positions-{attempt}"));
+        pair.source.admin()?.create_topic(&topic, 2, &[])?;
+        let traffic = Traffic::text(&topic, 2, 2000, 200);
+        traffic.produce(pair.source.bootstrap())?;
+        let mut worker = worker(&pair, &topic, &positions)?;
+        worker.start()?;
+        wait::until("the first record on the target", SOON, || {
+            Ok((records(&pair.target, &topic)? > 0).then_some(()))
+        })?;
+        worker.kill()?;
+        let stored: u64 = read::count(pair.target.bootstrap(), &positions, Isolation::ReadUncommitted)?
+            .iter()
+            .sum();
+        worker.start()?;
+        worker.wait_until_mirrored(&topic, &pair.source, MIRRORED)?;
+        worker.stop()?;
+        let audit = sequence::audit(pair.target.bootstrap(), &topic, &traffic)?;
+        audit.assert_at_least_once()?;
+        if stored == 0 {
+            ensure!(
+                audit.duplicates() > 0,
+                "there was no position to begin at, and yet nothing came twice: {audit:?}"
+            );
+            return Ok(());
+        }
+    }
+    anyhow::bail!("none of ten kills came before the first position")
+}
