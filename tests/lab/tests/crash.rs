@@ -188,10 +188,11 @@ fn a_worker_killed_before_its_first_position_begins_again_and_loses_nothing() ->
         worker.stop()?;
         let audit = sequence::audit(pair.target.bootstrap(), &topic, &traffic)?;
         audit.assert_at_least_once()?;
-        if stored == 0 {
+        // Where a partition starts is stored at once, a row each; the first position behind records comes later.
+        if stored <= 2 {
             ensure!(
                 audit.duplicates() > 0,
-                "there was no position to begin at, and yet nothing came twice: {audit:?}"
+                "no record had a position, and yet nothing came twice: {audit:?}"
             );
             return Ok(());
         }
