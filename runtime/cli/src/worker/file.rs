@@ -1,6 +1,6 @@
 //! A connector's file: Connect's `{"name", "config"}`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use towpath_domain::config::{Config, Problem};
@@ -83,7 +83,7 @@ pub(super) fn parse(content: &[u8], worker_bootstrap: &[String]) -> Result<Conne
 }
 
 /// The sentence for a file that cannot be read.
-pub(super) fn unreadable(path: &PathBuf, error: &std::io::Error) -> String {
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> String {
     format!(
         "--connector {}: cannot be read: {error}; name an existing JSON file",
         path.display()

@@ -17,6 +17,7 @@ use std::{
 };
 
 use towpath_domain::{LeaderEpoch, Offset, TopicId, TopicPartition, state::PartitionState};
+use towpath_wire::NodeId;
 use towpath_wire::batch::{Outgoing, ProducerIdentity, next_sequence};
 
 use super::{Assignment, budget::Share};
@@ -105,6 +106,8 @@ pub(super) struct Lane {
     pending: VecDeque<Prepared>,
     pending_bytes: usize,
     in_flight: VecDeque<Sent>,
+    /// the broker that `in_flight` was sent to
+    sent_to: Option<NodeId>,
     window: Window,
     failure: Option<Failure>,
     acked: (Offset, LeaderEpoch),
@@ -167,6 +170,7 @@ impl Lane {
             pending: VecDeque::new(),
             pending_bytes: 0,
             in_flight: VecDeque::new(),
+            sent_to: None,
             window: Window::Alone,
             failure: None,
             acked: (offset, epoch),
@@ -245,9 +249,15 @@ impl Lane {
             && self.gate_is_open(now)
     }
 
+    /// A new leader gets nothing while the old one has not answered: what it refuses must come first there, too.
+    pub(super) fn may_send_to(&self, node: NodeId) -> bool {
+        self.in_flight.is_empty() || self.sent_to == Some(node)
+    }
+
     /// The next batch, signed; the caller puts it on the wire under this ticket.
-    pub(super) fn send(&mut self, ticket: Ticket, now: Instant) -> Option<&Outgoing> {
+    pub(super) fn send(&mut self, ticket: Ticket, node: NodeId, now: Instant) -> Option<&Outgoing> {
         let identity = self.identity?;
+        self.sent_to = Some(node);
         let mut prepared = self.pending.pop_front()?;
         self.pending_bytes -= prepared.outgoing.size();
         let sequence = self.next_sequence;

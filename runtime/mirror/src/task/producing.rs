@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use towpath_domain::TopicPartition;
 use towpath_wire::{Error, KafkaError, NodeId, ProduceAnswer, ProduceRequest, Retry, batch::Outgoing};
 
 use super::{
@@ -14,6 +15,13 @@ use super::{
 /// A request is closed above this, so that a broker's `socket.request.max.bytes` (100 MiB by default) is far away.
 const REQUEST_BYTES: usize = 8 * 1024 * 1024;
 const ACKS_ALL: i16 = -1;
+
+/// What goes into one request.
+#[derive(Default)]
+struct Collected {
+    sent: Vec<(usize, Ticket)>,
+    partitions: Vec<(TopicPartition, Outgoing)>,
+}
 
 // === impl Task ===
 
@@ -31,7 +39,7 @@ impl Task {
                     self.connect(Side::Target, node, now);
                     break;
                 };
-                let (sent, partitions) = self.collect(node, now);
+                let Collected { sent, partitions } = self.collect(node, now);
                 if sent.is_empty() {
                     break;
                 }
@@ -60,18 +68,12 @@ impl Task {
     }
 
     /// The next batch of each partition that this broker leads.
-    fn collect(
-        &mut self,
-        node: NodeId,
-        now: Instant,
-    ) -> (
-        Vec<(usize, Ticket)>,
-        Vec<(towpath_domain::TopicPartition, Outgoing)>,
-    ) {
-        let (mut sent, mut partitions, mut bytes) = (Vec::new(), Vec::new(), 0);
+    fn collect(&mut self, node: NodeId, now: Instant) -> Collected {
+        let mut collected = Collected::default();
+        let mut bytes = 0;
         for index in 0..self.lanes.len() {
             let lane = &mut self.lanes[index];
-            if !lane.wants_send(now) || bytes >= REQUEST_BYTES {
+            if !lane.wants_send(now) || !lane.may_send_to(node) || bytes >= REQUEST_BYTES {
                 continue;
             }
             if self
@@ -84,14 +86,14 @@ impl Task {
             }
             let ticket = Ticket(self.next_ticket);
             self.next_ticket += 1;
-            let Some(outgoing) = lane.send(ticket, now).cloned() else {
+            let Some(outgoing) = lane.send(ticket, node, now).cloned() else {
                 continue;
             };
             bytes += outgoing.size();
-            partitions.push((lane.target.clone(), outgoing));
-            sent.push((index, ticket));
+            collected.partitions.push((lane.target.clone(), outgoing));
+            collected.sent.push((index, ticket));
         }
-        (sent, partitions)
+        collected
     }
 
     pub(super) fn produced(
@@ -123,7 +125,11 @@ impl Task {
                 Some(Err(error)) if *error == KafkaError::DUPLICATE_SEQUENCE_NUMBER => {
                     self.lanes[index].appended(ticket, None)
                 }
-                Some(Err(error)) => self.lanes[index].failed(ticket, failure(*error)),
+                Some(Err(error)) => {
+                    let said = answer.messages.iter().find(|(partition, _)| partition == target);
+                    let failure = failure(*error, said.map(|(_, message)| message.as_str()));
+                    self.lanes[index].failed(ticket, failure);
+                }
                 None => {
                     let what = format!("{node}: the answer leaves out {target}");
                     self.lanes[index].failed(ticket, Failure::Retry(what));
@@ -142,16 +148,17 @@ impl Task {
 }
 
 /// What an error of a partition's append asks for.
-fn failure(error: KafkaError) -> Failure {
+fn failure(error: KafkaError, message: Option<&str>) -> Failure {
+    let text = message.map_or_else(|| error.to_string(), |message| format!("{error}: {message}"));
     match error {
         KafkaError::MESSAGE_TOO_LARGE | KafkaError::RECORD_LIST_TOO_LARGE => Failure::TooLarge,
         // The broker has forgotten the producer (its state goes by record timestamps), or somebody truncated the log: the batches are
         // sent again as another producer's. Until exact delivery this may double what was appended without an answer.
         KafkaError::OUT_OF_ORDER_SEQUENCE_NUMBER
         | KafkaError::UNKNOWN_PRODUCER_ID
-        | KafkaError::INVALID_PRODUCER_EPOCH => Failure::Identity(error.to_string()),
-        error if towpath_wire::classify(error) == Retry::Never => Failure::Refused(error.to_string()),
-        error => Failure::Retry(error.to_string()),
+        | KafkaError::INVALID_PRODUCER_EPOCH => Failure::Identity(text),
+        error if towpath_wire::classify(error) == Retry::Never => Failure::Refused(text),
+        _ => Failure::Retry(text),
     }
 }
 

@@ -82,7 +82,7 @@ fn send(lane: &mut Lane, ticket: u64, now: Instant) -> Option<(i32, i64)> {
     if !lane.wants_send(now) {
         return None;
     }
-    let outgoing = lane.send(Ticket(ticket), now)?;
+    let outgoing = lane.send(Ticket(ticket), NodeId(1), now)?;
     let sequence = i32::from_be_bytes(outgoing.header()[53..57].try_into().unwrap());
     Some((sequence, outgoing.source().first.0))
 }
@@ -306,4 +306,16 @@ fn a_split_batch_takes_the_place_and_the_sequence_of_the_whole() {
         [send(&mut lane, 5, now), send(&mut lane, 6, now)],
         [Some((16, 16)), Some((21, 21))]
     );
+}
+
+#[test]
+fn a_new_leader_gets_nothing_while_the_old_one_has_not_answered() {
+    let now = Instant::now();
+    let mut lane = known();
+    read(&mut lane, &[(1, 10), (11, 10)]);
+    send(&mut lane, 1, now);
+    assert!(lane.may_send_to(NodeId(1)) && !lane.may_send_to(NodeId(2)));
+    lane.failed(Ticket(1), Failure::Retry("NOT_LEADER_OR_FOLLOWER".to_owned()));
+    lane.settle().unwrap();
+    assert!(lane.may_send_to(NodeId(2)));
 }
