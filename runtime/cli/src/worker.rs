@@ -124,3 +124,6 @@ async fn open_plugins(arguments: &Arguments, properties: &Properties) -> Result<
             .collect(),
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! `CONFIGURATION.md` follows from the rows by which configurations are checked. `BLESS=1 cargo test` writes it anew.
+
+use std::fs;
+
+use towpath_domain::config::{Definition, Presence, Shape};
+use towpath_mirror::config;
+
+use super::{super::properties, repository};
+
+const BLESS: &str = "CONFIGURATION.md is not what the rows say: BLESS=1 cargo test --release -p towpath-cli";
+
+const HEAD: &str = r#"# Configuration
+
+*Made from the rows by which the worker checks its input (`BLESS=1 cargo test --release -p towpath-cli`); change those.*
+
+Every key that is not here is refused, with the key that was probably meant; all mistakes of all files are reported at once, with exit code 2, before
+anything is changed. Names are Kafka Connect's and MirrorMaker 2's where they have one. In the tables, **required** keys have no default, and `-`
+means that a key may be left out.
+
+| a value of type | looks like |
+|---|---|
+| text | anything but nothing |
+| list | items separated by commas, blanks around them dropped |
+| int | a whole number within the range, both ends included |
+| servers | `host:port`, separated by commas; IPv6 as `[::1]:9092` |
+| topic | 1 to 249 of `a-z A-Z 0-9 . _ -` |
+"#;
+
+const WORKER: &str = r#"
+## Worker
+
+`towpath worker --config FILE`: a Java properties file. It is read once, at the start.
+"#;
+
+const CONNECTOR: &str = r#"
+## MirrorSource connector
+
+`towpath worker --connector FILE`, once for each connector: `{"name": "...", "config": {"key": "value"}}`, as Kafka Connect takes it; values are strings,
+numbers or booleans. The file is read again when it changes: a good version is applied, a wrong one is not, and is shown as
+`rejected` in the status file. **Positions are found by the connector's name**: under another name it starts anew.
+"#;
+
+const TRANSFORMS: &str = r#"
+### Plugins
+
+`transforms` names aliases, in order. For each of them:
+
+| key | type | default | meaning |
+|---|---|---|---|
+| `transforms.<alias>.type` | text | **required** | a router or a transformation in `plugin.path`: `name` (the newest version) or `name@version` |
+| `transforms.<alias>.<key>` | | | a key of the plugin: [route-by-regex](../../plugins/route-by-regex), [mask-field](../../plugins/mask-field) |
+
+Routers rename topics and never cause records to be decoded. Refused in this version, by name: `predicates`, `validators`, `schema.checkers`, `acl.checkers`,
+`transforms.<alias>.predicate` and `negate`, and transformations that move single records to other topics.
+"#;
+
+#[test]
+fn the_reference_follows_from_the_rows() {
+    let mut text = HEAD.to_owned();
+    text.push_str(WORKER);
+    table(&mut text, &properties::DEFINITION);
+    text.push_str(CONNECTOR);
+    table(&mut text, &config::DEFINITION);
+    text.push_str(TRANSFORMS);
+
+    let path = repository("runtime/cli/CONFIGURATION.md");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    let differs = written
+        .lines()
+        .zip(text.lines())
+        .find(|(written, row)| written != row);
+    assert_eq!(differs, None, "{BLESS}");
+    assert_eq!(written, text, "{BLESS}");
+}
+
+fn table(text: &mut String, definition: &Definition) {
+    text.push_str("\n| key | type | default | meaning |\n|---|---|---|---|\n");
+    for key in definition.keys {
+        let shape = match key.shape {
+            Shape::Text => "text".to_owned(),
+            Shape::List => "list".to_owned(),
+            Shape::Boolean => "`true`, `false`".to_owned(),
+            Shape::Int { min, max } => format!("int, {min} to {max}"),
+            Shape::OneOf(choices) => format!("`{}`", choices.join("`, `")),
+            Shape::Servers => "servers".to_owned(),
+            Shape::Topic => "topic".to_owned(),
+        };
+        let default = match key.presence {
+            Presence::Required => "**required**".to_owned(),
+            Presence::Optional => "-".to_owned(),
+            Presence::Default(value) => format!("`{value}`"),
+        };
+        // A bar would end the cell, and what is in angle brackets would be taken for HTML.
+        let meaning = key.documentation.replace('<', "\\<");
+        let row = [format!("`{}`", key.name), shape, default, meaning].map(|cell| cell.replace('|', "\\|"));
+        text.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+}

@@ -1,0 +1,89 @@
+//! Every file of `examples/` is taken by the parsers and plugins that users meet.
+
+use std::{fs, path::Path};
+
+use mask_field::MaskField;
+use route_by_regex::RouteByRegex;
+use tempfile::TempDir;
+use towpath_mirror::config::{MirrorSource, Transform};
+use towpath_plugin::testing::Harness;
+
+use super::{
+    super::{file, properties::Properties},
+    repository,
+};
+use crate::failure::Failure;
+
+/// `plugin.path` of the example is relative to a repository where plugins were built: a folder that exists stands for it.
+fn worker(path: &Path) -> Result<Properties, Failure> {
+    let folder = TempDir::new().unwrap();
+    let text = fs::read_to_string(path).unwrap();
+    let lines = text.lines().map(|line| match line.split_once('=') {
+        Some(("plugin.path", _)) => format!("plugin.path={}\n", folder.path().display()),
+        _ => format!("{line}\n"),
+    });
+    let copy = folder.path().join("worker.properties");
+    fs::write(&copy, lines.collect::<String>()).unwrap();
+    Properties::read(&copy)
+}
+
+fn connector(path: &Path) -> MirrorSource {
+    let bootstrap = ["new-kafka-1:9092".to_owned()];
+    let parsed = file::parse(&fs::read(path).unwrap(), &bootstrap);
+    parsed
+        .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()))
+        .config
+}
+
+/// The plugin's own keys, as it would get them.
+fn keys(transform: &Transform) -> Vec<(&str, &str)> {
+    transform
+        .config
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()))
+        .collect()
+}
+
+#[test]
+fn every_file_is_taken_by_the_parsers() {
+    let mut seen = 0;
+    for entry in fs::read_dir(repository("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("properties") => {
+                let worker = worker(&path)
+                    .unwrap_or_else(|failure| panic!("{}: {}", path.display(), sentences(failure)));
+                assert!(!worker.bootstrap_servers.is_empty(), "connectors name no target");
+            }
+            Some("json") => drop(connector(&path)),
+            Some("md") => continue,
+            _ => panic!("{}: nothing checks this file", path.display()),
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 3);
+}
+
+#[test]
+fn the_plugins_take_their_keys_and_map_as_the_example_says() {
+    let config = connector(&repository("examples/remap-and-mask.json"));
+    let [remap, mask] = &config.transforms[..] else {
+        panic!("{:?}", config.transforms)
+    };
+    assert_eq!(
+        (remap.plugin.name.as_str(), mask.plugin.name.as_str()),
+        ("route-by-regex", "mask-field")
+    );
+    assert!(config.topics.contains("legacy.orders"));
+    let mut router = Harness::<RouteByRegex>::new(&keys(remap)).unwrap();
+    assert_eq!(router.map_topic("legacy.orders").unwrap().unwrap(), "orders");
+    assert_eq!(router.unmap_topic("orders").unwrap().unwrap(), "legacy.orders");
+    Harness::<MaskField>::new(&keys(mask)).unwrap();
+}
+
+fn sentences(failure: Failure) -> String {
+    match failure {
+        Failure::Input(sentences) => sentences.join("\n"),
+        Failure::Failed(error) => format!("{error:#}"),
+    }
+}
