@@ -1,13 +1,15 @@
 //! A `MirrorSource` connector: checked first, then run until it is told to stop.
 
 use std::{
+    any::Any,
     collections::HashMap,
     num::NonZeroUsize,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -54,7 +56,7 @@ pub struct Connector {
     target: Client,
     routes: Arc<Mutex<Routes>>,
     /// the transformations by alias, to make instances of
-    transformations: Vec<prepare::Attached>,
+    transformations: Arc<Vec<prepare::Attached>>,
     shared: Arc<Shared>,
 }
 
@@ -78,7 +80,12 @@ struct TaskHandle {
     assign: mpsc::UnboundedSender<Vec<Assignment>>,
     snapshot: watch::Receiver<Snapshot>,
     partitions: usize,
+    /// set when the task ended without being told to
+    failed: Option<String>,
 }
+
+/// A task's id, and what it panicked with.
+type Ended = (usize, Result<(), String>);
 
 type Stored = HashMap<PositionKey, Position>;
 
@@ -116,18 +123,22 @@ impl Connector {
         let Some((positions, mut discovery)) = self.open(token.clone()).await? else {
             return Ok(());
         };
-        let mut tasks: JoinSet<usize> = JoinSet::new();
+        let mut tasks: JoinSet<Ended> = JoinSet::new();
         let mut refresh = tokio::time::interval(self.config.refresh_topics_interval);
         refresh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = token.cancelled() => break,
-                _ = refresh.tick() => match discovery.round(&self.config.topics).await {
-                    Ok(assignments) => {
-                        *lock(&self.shared.trouble) = discovery.refused();
-                        self.distribute(assignments, &positions, &mut tasks, &token);
+                _ = refresh.tick() => match token.run_until_cancelled(discovery.round(&self.config.topics)).await {
+                    None => break,
+                    Some(Ok(assignments)) => {
+                        *lock(&self.shared.trouble) = discovery.troubles();
+                        self.distribute(assignments, &positions, &mut tasks, &token).await;
+                        if discovery.is_unfinished() {
+                            refresh.reset_after(RETRY);
+                        }
                     }
-                    Err(error) => {
+                    Some(Err(error)) => {
                         self.trouble(&format!("looking for topics: {error}"));
                         refresh.reset_after(RETRY);
                     }
@@ -181,66 +192,52 @@ impl Connector {
     }
 
     /// Gives each new partition to the task with the fewest; starts tasks up to `tasks.max`.
-    fn distribute(
+    async fn distribute(
         &self,
         assignments: Vec<Assignment>,
         positions: &Arc<Positions>,
-        running: &mut JoinSet<usize>,
+        running: &mut JoinSet<Ended>,
         token: &CancellationToken,
     ) {
-        let mut tasks = lock(&self.shared.tasks);
-        let wanted = self
-            .config
-            .tasks_max
-            .min(tasks.iter().map(|task| task.partitions).sum::<usize>() + assignments.len());
-        while tasks.len() < wanted {
-            match self.start(tasks.len(), positions, running, token) {
-                Ok(task) => tasks.push(task),
-                // The same plugins made instances a moment ago, when the configuration was checked.
-                Err(what) => return self.trouble(&what),
+        let (mut count, assigned) = {
+            let tasks = lock(&self.shared.tasks);
+            (
+                tasks.len(),
+                tasks.iter().map(|task| task.partitions).sum::<usize>(),
+            )
+        };
+        while count < self.config.tasks_max.min(assigned + assignments.len()) {
+            match self.start(count, positions, running, token).await {
+                Ok(task) => lock(&self.shared.tasks).push(task),
+                Err(what) => {
+                    *lock(&self.shared.failed) = Some(format!("task {count} cannot start: {what}"));
+                    return;
+                }
             }
+            count += 1;
         }
+        let mut tasks = lock(&self.shared.tasks);
         let mut shares: Vec<Vec<Assignment>> = tasks.iter().map(|_| Vec::new()).collect();
         for assignment in assignments {
-            let fewest = (0..tasks.len()).min_by_key(|index| tasks[*index].partitions);
-            if let Some(index) = fewest {
+            let alive = (0..tasks.len()).filter(|index| tasks[*index].failed.is_none());
+            if let Some(index) = alive.min_by_key(|index| tasks[*index].partitions) {
                 tasks[index].partitions += 1;
                 shares[index].push(assignment);
             }
         }
         for (task, share) in tasks.iter().zip(shares).filter(|(_, share)| !share.is_empty()) {
-            // A task that has ended is shown as failed; its partitions are with it.
+            // A task that has just ended is shown as failed, and these partitions are with it.
             let _ = task.assign.send(share);
         }
     }
 
-    fn start(
+    async fn start(
         &self,
         id: usize,
         positions: &Arc<Positions>,
-        running: &mut JoinSet<usize>,
+        running: &mut JoinSet<Ended>,
         token: &CancellationToken,
     ) -> Result<TaskHandle, String> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let instances = self
-            .config
-            .plugin_instances
-            .unwrap_or((cores / self.config.tasks_max).max(1));
-        let stages = if self.transformations.is_empty() {
-            0
-        } else {
-            instances
-        };
-        let stages = (0..stages)
-            .map(|_| {
-                let instances = self
-                    .transformations
-                    .iter()
-                    .map(prepare::Attached::instance)
-                    .collect::<Result<_, _>>()?;
-                Ok(Stages::new(instances))
-            })
-            .collect::<Result<_, String>>()?;
         let task = Task::new(task::Options {
             connector: self.name.clone(),
             source: self.source.clone(),
@@ -251,29 +248,58 @@ impl Connector {
             fetch: self.config.fetch,
             buffer_memory: self.config.buffer_memory,
             flush_interval: self.worker.flush_interval,
-            stages,
+            stages: self.stages().await?,
         });
         let (assign, assignments) = mpsc::unbounded_channel();
         let (show, snapshot) = watch::channel(Snapshot::default());
         let token = token.child_token();
         running.spawn(async move {
-            task.run(assignments, show, token).await;
-            id
+            // A panic is a bug of ours. What was acknowledged and stored stays so; the task must not look as if it ran.
+            let result = AssertUnwindSafe(task.run(assignments, show, token))
+                .catch_unwind()
+                .await;
+            (id, result.map_err(|panic| panic_text(panic.as_ref())))
         });
         Ok(TaskHandle {
             assign,
             snapshot,
             partitions: 0,
+            failed: None,
         })
     }
 
-    fn ended(&self, result: Result<usize, tokio::task::JoinError>) {
-        if let Err(error) = result {
-            // A panic: the positions behind what was acknowledged are stored, so nothing is lost. The trace is in the log.
-            tracing::error!(connector = self.name, %error, "a task ended");
-            *lock(&self.shared.failed) = Some(format!(
-                "a task ended: {error}; restart the worker and report this"
-            ));
+    /// Instances of the transformations, made on a thread that may block: guests are called.
+    async fn stages(&self) -> Result<Vec<Stages>, String> {
+        if self.transformations.is_empty() {
+            return Ok(Vec::new());
+        }
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let count = self
+            .config
+            .plugin_instances
+            .unwrap_or((cores / self.config.tasks_max).max(1));
+        let transformations = Arc::clone(&self.transformations);
+        let work = tokio::task::spawn_blocking(move || {
+            let one = || {
+                transformations
+                    .iter()
+                    .map(prepare::Attached::instance)
+                    .collect::<Result<_, _>>()
+                    .map(Stages::new)
+            };
+            (0..count).map(|_| one()).collect()
+        });
+        work.await.map_err(|error| error.to_string())?
+    }
+
+    fn ended(&self, result: Result<Ended, tokio::task::JoinError>) {
+        if let Ok((id, Err(what))) = result {
+            tracing::error!(connector = self.name, task = id, what, "a task ended");
+            if let Some(task) = lock(&self.shared.tasks).get_mut(id) {
+                task.failed = Some(format!(
+                    "the task ended: {what}; restart the worker and report this"
+                ));
+            }
         }
     }
 }
@@ -309,7 +335,7 @@ impl Handle {
                 let trace = (!snapshot.stopped.is_empty()).then(|| snapshot.stopped.join("\n"));
                 TaskStatus {
                     id,
-                    run: run(trace),
+                    run: run(task.failed.clone().or(trace)),
                     retrying: snapshot.retrying,
                     partitions: snapshot.partitions,
                 }
@@ -338,6 +364,12 @@ fn read_positions(
         let stored = positions.load().await?;
         Ok((Arc::new(positions), stored))
     })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".to_owned())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

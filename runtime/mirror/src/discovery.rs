@@ -47,18 +47,20 @@ pub(crate) struct Selected {
 
 /// What a connector knows of its topics: the table by which the way back is found.
 pub(crate) struct Discovery {
-    pub connector: String,
-    pub source: Client,
-    pub target: Client,
-    pub source_cluster: ClusterId,
-    pub replication_factor: i16,
-    pub start: Start,
-    pub routes: Arc<Mutex<Routes>>,
-    pub stored: HashMap<PositionKey, Position>,
+    connector: String,
+    source: Client,
+    target: Client,
+    source_cluster: ClusterId,
+    replication_factor: i16,
+    start: Start,
+    routes: Arc<Mutex<Routes>>,
+    stored: HashMap<PositionKey, Position>,
     known: HashSet<TopicPartition>,
     by_target: BTreeMap<TopicName, TopicName>,
     refused: BTreeMap<TopicName, String>,
-    rounds: u64,
+    troubles: Vec<String>,
+    /// partitions that begin at their latest record; none before the first round
+    at_latest: Option<HashSet<TopicPartition>>,
 }
 
 // === impl Discovery ===
@@ -84,18 +86,29 @@ impl Discovery {
             known: HashSet::new(),
             by_target: BTreeMap::new(),
             refused: BTreeMap::new(),
-            rounds: 0,
+            troubles: Vec::new(),
+            at_latest: None,
         }
     }
 
-    /// Topics that no router takes, with the reason.
-    pub(crate) fn refused(&self) -> Vec<String> {
-        self.refused.values().cloned().collect()
+    /// What keeps topics from being mirrored: no router takes them, or something failed and is tried again.
+    pub(crate) fn troubles(&self) -> Vec<String> {
+        self.refused.values().chain(&self.troubles).cloned().collect()
+    }
+
+    /// Whether another round should follow soon.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        !self.troubles.is_empty()
     }
 
     /// The partitions that appeared since the last round, ready for tasks: routed, their targets created, their start found.
+    /// A topic that fails leaves the others alone and comes again in the next round.
     pub(crate) async fn round(&mut self, selection: &Selection) -> Result<Vec<Assignment>, Error> {
+        self.troubles.clear();
         let selected = select(&self.source, selection).await?;
+        if self.at_latest.is_none() {
+            self.at_latest = Some(self.first_selection(&selected.topics));
+        }
         let fresh: Vec<TopicMetadata> = selected
             .topics
             .into_iter()
@@ -104,67 +117,140 @@ impl Discovery {
         if fresh.is_empty() {
             return Ok(Vec::new());
         }
-        let names: Vec<TopicName> = fresh.iter().map(|topic| topic.name.clone()).collect();
-        let mut routed = HashMap::new();
-        for (topic, result) in route::route_all(Arc::clone(&self.routes), names.clone()).await {
-            match result {
-                Ok(target) => {
-                    self.refused.remove(&topic);
-                    routed.insert(topic, target);
-                }
-                Err(error) => {
-                    if self.refused.insert(topic, error.to_string()).is_none() {
-                        tracing::error!(connector = self.connector, "{error}");
-                    }
-                }
-            }
-        }
-        let mut configs = self.source.describe_topic_configs(&names).await?;
-        let wanted: Vec<Wanted> = fresh
-            .iter()
-            .filter(|topic| self.collision(&topic.name, routed.get(&topic.name)).is_none())
-            .filter_map(|topic| {
-                Some(Wanted {
-                    name: routed.get(&topic.name)?.clone(),
-                    partitions: topic.partitions.len() as i32,
-                    configs: targets::copied_configs(&configs.remove(&topic.name).unwrap_or_default()),
-                })
-            })
-            .collect();
-        let mut found = targets::ensure(&self.target, &wanted, self.replication_factor).await?;
+        let routed = self.route(&fresh).await;
+        let collisions = self.claim(&routed);
+        let mut found = self.targets(&routed, &collisions).await?;
         let mut assignments = Vec::new();
-        for topic in &fresh {
-            let Some(target) = routed.get(&topic.name) else {
-                continue;
-            };
-            let state = match (self.collision(&topic.name, Some(target)), found.remove(target)) {
+        for (topic, target) in &routed {
+            let partitions = topic.partitions.len() as i32;
+            let state = match (collisions.get(&topic.name), found.remove(target)) {
                 (Some(with), _) => Err(PartitionState::TopicCollision {
                     target: target.clone(),
-                    with,
+                    with: with.clone(),
                 }),
-                (None, Some(Ok(found))) if found.partitions < topic.partitions.len() as i32 => {
+                (None, Some(Ok(found))) if found.partitions < partitions => {
                     Err(PartitionState::PartitionsShrunk {
-                        source: topic.partitions.len() as i32,
+                        source: partitions,
                         target: found.partitions,
                     })
                 }
                 (None, Some(Ok(found))) => Ok(found.batches),
-                (None, Some(Err(error))) if error.is_retriable() => return Err(error),
+                (None, Some(Err(error))) if error.is_retriable() => {
+                    self.troubles.push(format!("creating topic {target}: {error}"));
+                    continue;
+                }
                 (None, Some(Err(error))) => Err(PartitionState::TargetRefuses {
                     offset: Offset(0),
                     error: format!("creating topic {target}: {error}"),
                     remedy: "grant it, or create the topic by hand, and restart the connector".to_owned(),
                 }),
-                // Created a moment ago, and not yet known to the broker that was asked.
-                (None, None) => continue,
+                (None, None) => {
+                    self.troubles.push(format!(
+                        "topic {target} was created and is not yet known to the target's brokers"
+                    ));
+                    continue;
+                }
             };
-            assignments.extend(self.assign(topic, target, &state).await?);
-            self.by_target
+            match self.assign(topic, target, &state).await {
+                Ok(assigned) => {
+                    self.known
+                        .extend(assigned.iter().map(|assignment| assignment.source.clone()));
+                    assignments.extend(assigned);
+                }
+                Err(error) => self
+                    .troubles
+                    .push(format!("finding the start of topic {}: {error}", topic.name)),
+            }
+        }
+        Ok(assignments)
+    }
+
+    async fn route<'a>(&mut self, topics: &'a [TopicMetadata]) -> Vec<(&'a TopicMetadata, TopicName)> {
+        let names = topics.iter().map(|topic| topic.name.clone()).collect();
+        let mut routed = Vec::new();
+        for ((name, result), topic) in route::route_all(Arc::clone(&self.routes), names)
+            .await
+            .into_iter()
+            .zip(topics)
+        {
+            match result {
+                Ok(target) => {
+                    self.refused.remove(&name);
+                    routed.push((topic, target));
+                }
+                Err(error) => {
+                    if self.refused.insert(name, error.to_string()).is_none() {
+                        tracing::error!(connector = self.connector, "{error}");
+                    }
+                }
+            }
+        }
+        routed
+    }
+
+    /// Notes who goes to which target, and answers the topics that come too late for theirs, with those that have it.
+    fn claim(&mut self, routed: &[(&TopicMetadata, TopicName)]) -> HashMap<TopicName, TopicName> {
+        let mut collisions = HashMap::new();
+        for (topic, target) in routed {
+            let owner = self
+                .by_target
                 .entry(target.clone())
                 .or_insert_with(|| topic.name.clone());
+            if *owner != topic.name {
+                collisions.insert(topic.name.clone(), owner.clone());
+            }
         }
-        self.rounds += 1;
-        Ok(assignments)
+        collisions
+    }
+
+    async fn targets(
+        &self,
+        routed: &[(&TopicMetadata, TopicName)],
+        collisions: &HashMap<TopicName, TopicName>,
+    ) -> Result<HashMap<TopicName, Result<targets::Target, Error>>, Error> {
+        let clear: Vec<_> = routed
+            .iter()
+            .filter(|(topic, _)| !collisions.contains_key(&topic.name))
+            .collect();
+        if clear.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let names: Vec<TopicName> = clear.iter().map(|(topic, _)| topic.name.clone()).collect();
+        let mut configs = self.source.describe_topic_configs(&names).await?;
+        let wanted: Vec<Wanted> = clear
+            .into_iter()
+            .map(|(topic, target)| Wanted {
+                name: target.clone(),
+                partitions: topic.partitions.len() as i32,
+                configs: targets::copied_configs(&configs.remove(&topic.name).unwrap_or_default()),
+            })
+            .collect();
+        targets::ensure(&self.target, &wanted, self.replication_factor).await
+    }
+
+    /// The partitions that may begin at their latest record: those that a connector finds when it runs for the first time.
+    fn first_selection(&self, topics: &[TopicMetadata]) -> HashSet<TopicPartition> {
+        let is_first_run = !self.stored.keys().any(|key| self.is_mine(key));
+        if self.start != Start::Latest || !is_first_run {
+            return HashSet::new();
+        }
+        let partitions = |topic: &TopicMetadata| {
+            let name = topic.name.clone();
+            topic
+                .partitions
+                .iter()
+                .map(move |partition| (name.clone(), partition.partition))
+                .collect::<Vec<_>>()
+        };
+        topics
+            .iter()
+            .flat_map(partitions)
+            .map(|(topic, partition)| TopicPartition { topic, partition })
+            .collect()
+    }
+
+    fn is_mine(&self, key: &PositionKey) -> bool {
+        key.connector == self.connector && key.source == self.source_cluster
     }
 
     fn has_news(&self, topic: &TopicMetadata) -> bool {
@@ -176,13 +262,8 @@ impl Discovery {
         })
     }
 
-    /// The other source topic that already goes to this target.
-    fn collision(&self, topic: &TopicName, target: Option<&TopicName>) -> Option<TopicName> {
-        self.by_target.get(target?).filter(|with| *with != topic).cloned()
-    }
-
     async fn assign(
-        &mut self,
+        &self,
         topic: &TopicMetadata,
         target: &TopicName,
         state: &Result<batch::Target, PartitionState>,
@@ -224,20 +305,19 @@ impl Discovery {
                     partition: source.partition,
                 },
                 topic_id: topic.id,
-                batches: state.as_ref().copied().unwrap_or(UNKNOWN_TARGET),
+                batches: state.as_ref().ok().copied(),
                 start,
                 stored: stored.map(|(offset, _)| offset),
                 state: state.as_ref().err().cloned().unwrap_or(PartitionState::Mirroring),
-                source: source.clone(),
+                source,
             });
-            self.known.insert(source);
         }
         Ok(assignments)
     }
 
     /// The topic id that the stored positions of this name are of, when the topic now has another one.
     fn recreated(&self, topic: &TopicMetadata) -> Option<TopicId> {
-        let mine = |key: &&PositionKey| key.connector == self.connector && key.source == self.source_cluster;
+        let mine = |key: &&PositionKey| self.is_mine(key);
         if topic.id.is_zero() || self.stored.keys().filter(mine).any(|key| key.topic == topic.id) {
             return None;
         }
@@ -263,33 +343,32 @@ impl Discovery {
         &self,
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, (Offset, LeaderEpoch)>, Error> {
-        if partitions.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let at = match self.start {
-            Start::Latest if self.rounds == 0 => OffsetSpec::Latest,
-            Start::Latest | Start::Earliest => OffsetSpec::Earliest,
+        let is_late = |partition: &&TopicPartition| {
+            self.at_latest
+                .as_ref()
+                .is_some_and(|latest| latest.contains(partition))
         };
-        let listed = self
-            .source
-            .list_offsets(partitions, at, Isolation::ReadUncommitted)
-            .await?;
+        let (latest, earliest): (Vec<_>, Vec<_>) = partitions.iter().partition(is_late);
         let mut starts = HashMap::new();
-        for (partition, listed) in listed {
-            match listed {
-                Ok(listed) => drop(starts.insert(partition, (listed.offset, LeaderEpoch(-1)))),
-                // Left out: it is still unknown at the next round.
-                Err(error) => {
-                    tracing::warn!(connector = self.connector, %partition, %error, "the start cannot be found yet")
+        for (at, partitions) in [(OffsetSpec::Latest, latest), (OffsetSpec::Earliest, earliest)] {
+            if partitions.is_empty() {
+                continue;
+            }
+            let partitions: Vec<TopicPartition> = partitions.into_iter().cloned().collect();
+            for (partition, listed) in self
+                .source
+                .list_offsets(&partitions, at, Isolation::ReadUncommitted)
+                .await?
+            {
+                match listed {
+                    Ok(listed) => drop(starts.insert(partition, (listed.offset, LeaderEpoch(-1)))),
+                    // Left out: it is still unknown at the next round.
+                    Err(error) => {
+                        tracing::warn!(connector = self.connector, %partition, %error, "the start cannot be found yet")
+                    }
                 }
             }
         }
         Ok(starts)
     }
 }
-
-/// Of a partition that stopped before it began; never used.
-const UNKNOWN_TARGET: batch::Target = batch::Target {
-    timestamp_type: batch::TimestampType::CreateTime,
-    max_message_bytes: 1_048_588,
-};

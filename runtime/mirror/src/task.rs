@@ -10,6 +10,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -64,7 +65,8 @@ pub(crate) struct Assignment {
     pub source: TopicPartition,
     pub topic_id: TopicId,
     pub target: TopicPartition,
-    pub batches: batch::Target,
+    /// what the target topic takes; none for a partition that stopped before it began
+    pub batches: Option<batch::Target>,
     /// where to begin; the epoch is of the last record before it, -1 when that is not known
     pub start: (Offset, LeaderEpoch),
     /// the position in the table, which is `start` then
@@ -89,10 +91,12 @@ pub(crate) struct Task {
     mirrored: Mirrored,
     retrying: Option<(Instant, String)>,
     next_ticket: u64,
-    /// where the next fetch's list of partitions begins, so that none is always last
-    rotation: usize,
+    /// chunks that threads are at
+    converting: usize,
     storing: bool,
+    store_after: Option<Instant>,
     identifying: bool,
+    identify_after: Option<Instant>,
     source_refresh: Refresh,
     target_refresh: Refresh,
     draining: bool,
@@ -106,6 +110,8 @@ struct Peer {
     in_flight: usize,
     pause_until: Option<Instant>,
     failures: u32,
+    /// where the next fetch's list of partitions begins, so that none is always last
+    rotation: usize,
 }
 
 /// Metadata is asked for again after errors, once at a time and not too often.
@@ -119,7 +125,8 @@ struct Refresh {
 enum Event {
     SourceOpened(NodeId, Result<Connection, Error>),
     TargetOpened(NodeId, Result<Connection, Error>),
-    Fetched(NodeId, Result<FetchAnswer, Error>),
+    /// with the lanes that were asked for
+    Fetched(NodeId, Vec<usize>, Result<FetchAnswer, Error>),
     Converted(usize, Converted, Option<Stages>),
     Produced(NodeId, Vec<(usize, Ticket)>, Result<ProduceAnswer, Error>),
     Identified(Result<ProducerId, Error>),
@@ -135,7 +142,9 @@ enum Event {
 const TICK: Duration = Duration::from_millis(100);
 /// How long a task that was told to stop waits for what is on the wire.
 const DRAIN: Duration = Duration::from_secs(10);
-const REFRESH_PAUSE: Duration = Duration::from_millis(200);
+const REFRESH_PAUSE: Duration = Duration::from_millis(500);
+/// After a request to the cluster as a whole failed for good, before it is tried again.
+const REST: Duration = Duration::from_secs(1);
 /// How long a solved problem stays in `retrying`.
 const RETRYING_SHOWN: Duration = Duration::from_secs(5);
 
@@ -159,9 +168,11 @@ impl Task {
             mirrored: Mirrored::default(),
             retrying: None,
             next_ticket: 0,
-            rotation: 0,
+            converting: 0,
             storing: false,
+            store_after: None,
             identifying: false,
+            identify_after: None,
             source_refresh: Refresh::default(),
             target_refresh: Refresh::default(),
             draining: false,
@@ -190,6 +201,7 @@ impl Task {
                 Some(event) = self.work.next(), if !self.work.is_empty() => self.handle(event),
                 Some(more) = assignments.recv(), if deadline.is_none() => self.assign(more),
                 _ = tick.tick() => {
+                    self.let_go();
                     snapshots.send_replace(self.snapshot());
                 }
             }
@@ -214,8 +226,10 @@ impl Task {
 
     fn assign(&mut self, assignments: Vec<Assignment>) {
         for assignment in assignments {
-            self.targets
-                .insert(assignment.target.topic.clone(), assignment.batches);
+            // A partition that stopped before it began says nothing of a topic that others may be writing to.
+            if let Some(batches) = assignment.batches {
+                self.targets.insert(assignment.target.topic.clone(), batches);
+            }
             self.by_source.insert(assignment.source.clone(), self.lanes.len());
             self.lanes.push(Lane::new(assignment));
         }
@@ -223,13 +237,22 @@ impl Task {
         self.target_refresh.wanted = true;
     }
 
+    /// Partitions that cannot be written give their memory to those that can.
+    fn let_go(&mut self) {
+        let now = Instant::now();
+        for lane in self.lanes.iter_mut().filter(|lane| lane.is_stuck(now)) {
+            lane.let_go(&self.budget);
+        }
+    }
+
     fn handle(&mut self, event: Event) {
         match event {
             Event::SourceOpened(node, result) => self.opened(Side::Source, node, result),
             Event::TargetOpened(node, result) => self.opened(Side::Target, node, result),
-            Event::Fetched(node, result) => self.fetched(node, result),
+            Event::Fetched(node, asked, result) => self.fetched(node, &asked, result),
             Event::Converted(lane, converted, stages) => {
                 self.stages.extend(stages);
+                self.converting -= 1;
                 self.lanes[lane].converting = false;
                 self.converted(lane, converted);
             }
@@ -271,7 +294,8 @@ impl Task {
             .lanes
             .iter()
             .any(|lane| lane.identity.is_none() && (lane.has_pending() || !lane.is_stopped()));
-        if wanted && !self.identifying && !self.draining {
+        let is_resting = self.identify_after.is_some_and(|after| after > Instant::now());
+        if wanted && !self.identifying && !is_resting && !self.draining {
             self.identifying = true;
             let client = self.options.target.clone();
             self.work.push(Box::pin(async move {
@@ -293,7 +317,10 @@ impl Task {
                     lane.identify(identity);
                 }
             }
-            Err(error) => self.note(error.to_string()),
+            Err(error) => {
+                self.identify_after = Some(Instant::now() + REST);
+                self.note(error.to_string());
+            }
         }
     }
 
@@ -341,4 +368,15 @@ impl Task {
 enum Side {
     Source,
     Target,
+}
+
+// === impl Side ===
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Source => "source",
+            Self::Target => "target",
+        })
+    }
 }

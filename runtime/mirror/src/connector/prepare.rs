@@ -59,7 +59,7 @@ pub(super) async fn prepare(
         source,
         target,
         routes,
-        transformations,
+        transformations: Arc::new(transformations),
         shared: Arc::new(Shared::default()),
     })
 }

@@ -17,6 +17,13 @@ pub(super) struct Budget {
 pub(super) struct Share {
     held: Arc<AtomicUsize>,
     bytes: usize,
+    of: Of,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Frame,
+    Batch,
 }
 
 // === impl Budget ===
@@ -30,10 +37,20 @@ impl Budget {
     }
 
     pub(super) fn take(&self, bytes: usize) -> Arc<Share> {
+        self.share(bytes, Of::Frame)
+    }
+
+    /// For a batch that was copied out of its frame.
+    pub(super) fn take_own(&self, bytes: usize) -> Arc<Share> {
+        self.share(bytes, Of::Batch)
+    }
+
+    fn share(&self, bytes: usize, of: Of) -> Arc<Share> {
         self.held.fetch_add(bytes, Ordering::Relaxed);
         Arc::new(Share {
             held: Arc::clone(&self.held),
             bytes,
+            of,
         })
     }
 
@@ -47,6 +64,13 @@ impl Budget {
 }
 
 // === impl Share ===
+
+impl Share {
+    /// True when it keeps no more than one batch in memory.
+    pub(super) fn is_own(&self) -> bool {
+        self.of == Of::Batch
+    }
+}
 
 impl Drop for Share {
     fn drop(&mut self) {

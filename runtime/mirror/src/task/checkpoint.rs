@@ -15,21 +15,16 @@ use super::{Event, Task, lane::Mark};
 impl Task {
     /// Starts a write when a lane should not wait longer; it takes every lane that has moved.
     pub(super) fn pump_positions(&mut self) {
-        if self.storing {
+        let now = Instant::now();
+        if self.storing || self.store_after.is_some_and(|after| after > now) {
             return;
         }
-        let now = Instant::now();
         let interval = self.options.flush_interval;
         let is_due = self
             .lanes
             .iter()
             .any(|lane| (self.draining || lane.is_mark_due(now, interval)) && lane.mark(now).is_some());
-        if !is_due
-            || self
-                .lanes
-                .iter()
-                .any(|lane| self.draining && lane.has_in_flight())
-        {
+        if !is_due {
             return;
         }
         let marks: Vec<(usize, Mark)> = self
@@ -79,7 +74,10 @@ impl Task {
                     self.lanes[index].stored(mark);
                 }
             }
-            Err(error) => self.note(format!("storing positions: {error}")),
+            Err(error) => {
+                self.store_after = Some(Instant::now() + super::REST);
+                self.note(format!("storing positions: {error}"));
+            }
         }
     }
 }

@@ -129,13 +129,13 @@ impl Chunk {
                 return self.rewrite(records, TimestampType::CreateTime, (encoders, stages), converted);
             }
         };
+        converted.epoch = batch.leader_epoch();
         if aborted
             .skips(batch)
             .map_err(|error| corrupt(batch.base_offset(), &error))?
         {
             return Ok(());
         }
-        converted.epoch = batch.leader_epoch();
         let way = Way::of(batch, &self.target);
         match way {
             Way::Skip(_) => Ok(()),

@@ -13,6 +13,9 @@ use super::{Chunk, Converted, Event, Side, Task, budget::Share};
 /// How long the source may hold a fetch back while other partitions of the same broker wait for room: they must not wait for its answer.
 const SHORT_WAIT: Duration = Duration::from_millis(5);
 
+/// Threads that decode and encode batches for no plugin's sake.
+const RE_ENCODERS: usize = 2;
+
 // === impl Task ===
 
 impl Task {
@@ -21,20 +24,20 @@ impl Task {
         let nodes = self.leaders(Side::Source, |lane| !lane.is_stopped());
         for node in nodes {
             let peer = self.sources.entry(node).or_default();
-            if peer.in_flight > 0 {
+            if peer.in_flight > 0 || peer.pause_until.is_some_and(|until| until > now) {
                 continue;
             }
             match &peer.connection {
                 Some(connection) if connection.is_alive() => {
                     let connection = connection.clone();
-                    let Some(request) = self.fetch_request(node, now) else {
+                    let Some((request, asked)) = self.fetch_request(node, now) else {
                         continue;
                     };
                     if let Some(peer) = self.sources.get_mut(&node) {
                         peer.in_flight = 1;
                     }
                     self.work.push(Box::pin(async move {
-                        Event::Fetched(node, connection.fetch(request).await)
+                        Event::Fetched(node, asked, connection.fetch(request).await)
                     }));
                 }
                 _ => self.connect(Side::Source, node, now),
@@ -43,13 +46,14 @@ impl Task {
     }
 
     /// What to ask a broker for; none while nothing may be fetched from it.
-    fn fetch_request(&mut self, node: NodeId, now: Instant) -> Option<FetchRequest> {
+    fn fetch_request(&mut self, node: NodeId, now: Instant) -> Option<(FetchRequest, Vec<usize>)> {
         let max_bytes = self.budget.room(self.options.fetch.max_bytes)?;
-        let mut partitions = Vec::new();
+        let (mut partitions, mut asked) = (Vec::new(), Vec::new());
         let mut is_held_up = false;
-        self.rotation = self.rotation.wrapping_add(1);
-        let count = self.lanes.len();
-        for index in (0..count).map(|index| (index + self.rotation) % count) {
+        let peer = self.sources.entry(node).or_default();
+        peer.rotation = peer.rotation.wrapping_add(1);
+        let (count, rotation) = (self.lanes.len(), peer.rotation);
+        for index in (0..count).map(|index| (index + rotation) % count) {
             let lane = &self.lanes[index];
             let Some(leader) = self
                 .options
@@ -59,10 +63,12 @@ impl Task {
             else {
                 continue;
             };
-            let Some(offset) = lane.next_fetch.filter(|_| lane.wants_fetch(now)) else {
-                is_held_up |= !lane.is_stopped();
+            let has_target = self.options.target.leader(&lane.target).is_some();
+            let Some(offset) = lane.next_fetch.filter(|_| has_target && lane.wants_fetch(now)) else {
+                is_held_up |= has_target && !lane.is_stopped() && !lane.is_stuck(now) && !lane.is_paused(now);
                 continue;
             };
+            asked.push(index);
             partitions.push(FetchPartition {
                 topic: lane.source.topic.clone(),
                 topic_id: lane.topic_id,
@@ -76,7 +82,10 @@ impl Task {
         if partitions.is_empty() {
             return None;
         }
-        Some(FetchRequest {
+        for index in &asked {
+            self.lanes[*index].fetching = true;
+        }
+        let request = FetchRequest {
             isolation: self.options.isolation,
             max_wait: if is_held_up {
                 SHORT_WAIT
@@ -87,10 +96,14 @@ impl Task {
             max_bytes: i32::try_from(max_bytes).unwrap_or(i32::MAX),
             partitions,
             rack: None,
-        })
+        };
+        Some((request, asked))
     }
 
-    pub(super) fn fetched(&mut self, node: NodeId, result: Result<FetchAnswer, Error>) {
+    pub(super) fn fetched(&mut self, node: NodeId, asked: &[usize], result: Result<FetchAnswer, Error>) {
+        for index in asked {
+            self.lanes[*index].fetching = false;
+        }
         if let Some(peer) = self.sources.get_mut(&node) {
             peer.in_flight = 0;
         }
@@ -159,7 +172,7 @@ impl Task {
         }
     }
 
-    /// Gives waiting chunks to threads: as many as there are instances of the stages, or two when records are only re-encoded.
+    /// Gives waiting chunks to threads: as many as there are instances of the stages, or [`RE_ENCODERS`] when records are only re-encoded.
     pub(super) fn pump_conversions(&mut self) {
         while !self.chunks.is_empty() {
             let mut stages = None;
@@ -168,10 +181,13 @@ impl Task {
                 if stages.is_none() {
                     return;
                 }
+            } else if self.converting >= RE_ENCODERS {
+                return;
             }
             let Some((index, chunk)) = self.chunks.pop_front() else {
                 return;
             };
+            self.converting += 1;
             self.work.push(Box::pin(async move {
                 let work = tokio::task::spawn_blocking(move || {
                     let converted = chunk.convert(stages.as_mut());

@@ -20,12 +20,17 @@ use towpath_domain::{LeaderEpoch, Offset, TopicId, TopicPartition, state::Partit
 use towpath_wire::NodeId;
 use towpath_wire::batch::{Outgoing, ProducerIdentity, next_sequence};
 
-use super::{Assignment, budget::Share};
+use super::{
+    Assignment,
+    budget::{Budget, Share},
+};
 use crate::status::PartitionStatus;
 
 pub(super) const MAX_IN_FLIGHT: usize = 5;
 pub(super) const GATE_RECORDS: u64 = 50_000;
 pub(super) const GATE_AGE: Duration = Duration::from_millis(900);
+/// A batch that cannot be sent for this long is not read ahead of.
+const STUCK_AFTER: Duration = Duration::from_secs(1);
 /// A lane that waits with this much is not fetched for, so that a slow target partition does not fill the task's budget.
 const PENDING_BYTES: usize = 2 * 1024 * 1024;
 
@@ -94,6 +99,10 @@ pub(super) struct Lane {
     /// the source's end offset that can be read, once known
     pub end: Option<Offset>,
     pub converting: bool,
+    /// a fetch for it is out
+    pub fetching: bool,
+    /// the source's bounds are being asked for
+    pub looking_up: bool,
     /// no fetch and no send before this time
     pub pause_until: Option<Instant>,
     /// the first batch waits for the target's limits, to be split
@@ -105,6 +114,10 @@ pub(super) struct Lane {
     next_sequence: i32,
     pending: VecDeque<Prepared>,
     pending_bytes: usize,
+    /// how many of the first pending batches have been on the wire before
+    tried: usize,
+    /// since when the first pending batch is the first
+    waiting_since: Option<Instant>,
     in_flight: VecDeque<Sent>,
     /// the broker that `in_flight` was sent to
     sent_to: Option<NodeId>,
@@ -156,10 +169,11 @@ impl Lane {
             topic_id,
             target,
             next_fetch: (state == PartitionState::Mirroring).then_some(offset),
-            state,
             fetched_epoch: epoch,
             end: None,
             converting: false,
+            fetching: false,
+            looking_up: false,
             pause_until: None,
             splitting: false,
             failures: 0,
@@ -169,13 +183,17 @@ impl Lane {
             next_sequence: 0,
             pending: VecDeque::new(),
             pending_bytes: 0,
+            tried: 0,
+            waiting_since: None,
             in_flight: VecDeque::new(),
             sent_to: None,
             window: Window::Alone,
             failure: None,
             acked: (offset, epoch),
             target_next: None,
-            stored,
+            // Nothing is stored of a partition that stopped before it began: it must find the same reason again.
+            stored: stored.or((state != PartitionState::Mirroring).then_some(offset)),
+            state,
             sent_records: 0,
             acked_records: 0,
             stored_records: 0,
@@ -203,6 +221,7 @@ impl Lane {
         self.next_fetch = None;
         self.pending.clear();
         self.pending_bytes = 0;
+        self.tried = 0;
     }
 
     /// Rests after a failure: 100 ms, doubled with each failure until something is appended, at most 2 s.
@@ -214,9 +233,41 @@ impl Lane {
     pub(super) fn wants_fetch(&self, now: Instant) -> bool {
         !self.is_stopped()
             && !self.converting
+            && !self.fetching
+            && !self.is_stuck(now)
+            && self.gate_is_open(now)
             && self.next_fetch.is_some()
             && self.pending_bytes < PENDING_BYTES
             && !self.is_paused(now)
+    }
+
+    /// True while what was read cannot be sent: it must not fill the memory that other partitions need.
+    pub(super) fn is_stuck(&self, now: Instant) -> bool {
+        let waits = |since: Instant| now.saturating_duration_since(since) >= STUCK_AFTER;
+        self.has_pending() && (self.failures > 0 || self.waiting_since.is_some_and(waits))
+    }
+
+    /// Forgets what was never sent and can be read again. What was sent may be on the target, and has to go again as the same batches:
+    /// it is copied out of the fetch answers that it was cut from.
+    pub(super) fn let_go(&mut self, budget: &Budget) {
+        if self.converting || self.fetching || self.next_fetch.is_none() {
+            return;
+        }
+        while self.pending.len() > self.tried
+            && let Some(last) = self.pending.pop_back()
+        {
+            self.pending_bytes -= last.outgoing.size();
+            self.next_fetch = Some(last.outgoing.source().first);
+            self.fetched_epoch = self.pending.back().map_or(self.acked.1, |before| before.epoch);
+        }
+        for prepared in self
+            .pending
+            .iter_mut()
+            .filter(|prepared| !prepared.share.is_own())
+        {
+            prepared.outgoing.detach();
+            prepared.share = budget.take_own(prepared.outgoing.size());
+        }
     }
 
     pub(super) fn is_paused(&self, now: Instant) -> bool {
@@ -226,6 +277,7 @@ impl Lane {
     /// Takes a batch that was read and made ready.
     pub(super) fn push(&mut self, prepared: Prepared) {
         self.pending_bytes += prepared.outgoing.size();
+        self.waiting_since.get_or_insert_with(Instant::now);
         self.pending.push_back(prepared);
     }
 
@@ -259,6 +311,8 @@ impl Lane {
         let identity = self.identity?;
         self.sent_to = Some(node);
         let mut prepared = self.pending.pop_front()?;
+        self.tried = self.tried.saturating_sub(1);
+        self.waiting_since = self.has_pending().then_some(now);
         self.pending_bytes -= prepared.outgoing.size();
         let sequence = self.next_sequence;
         prepared.outgoing.sign(identity, sequence);
@@ -345,10 +399,14 @@ impl Lane {
             self.next_sequence = first.sequence;
         }
         self.window = Window::Alone;
+        self.tried += self.in_flight.len();
         while let Some(sent) = self.in_flight.pop_back() {
             self.sent_records -= u64::from(sent.prepared.outgoing.records().unsigned_abs());
             self.pending_bytes += sent.prepared.outgoing.size();
             self.pending.push_front(sent.prepared);
+        }
+        if self.sent_records == self.stored_records {
+            self.unstored_since = None;
         }
         self.failure.take()
     }
@@ -363,11 +421,13 @@ impl Lane {
     /// The first batch of the queue, to be replaced by smaller ones.
     pub(super) fn take_first(&mut self) -> Option<Prepared> {
         let first = self.pending.pop_front()?;
+        self.tried = self.tried.saturating_sub(1);
         self.pending_bytes -= first.outgoing.size();
         Some(first)
     }
 
     pub(super) fn put_first(&mut self, batches: Vec<Prepared>) {
+        self.tried += batches.len();
         for prepared in batches.into_iter().rev() {
             self.pending_bytes += prepared.outgoing.size();
             self.pending.push_front(prepared);
@@ -391,7 +451,9 @@ impl Lane {
     /// Where a restart would go on, when that is not stored yet.
     pub(super) fn mark(&self, now: Instant) -> Option<Mark> {
         let (next, epoch) = self.acked;
-        (self.stored != Some(next)).then_some(Mark {
+        // A part of one source record may be in before the others: the offset stands still, the records have moved.
+        let has_moved = self.stored != Some(next) || self.acked_records != self.stored_records;
+        has_moved.then_some(Mark {
             next,
             epoch,
             target_next: self.target_next,

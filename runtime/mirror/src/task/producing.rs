@@ -121,7 +121,10 @@ impl Task {
                 .find(|(partition, _)| partition == target)
                 .map(|(_, result)| result);
             match result {
-                Some(Ok(appended)) => self.lanes[index].appended(ticket, Some(appended.base_offset)),
+                Some(Ok(appended)) => {
+                    let base = Some(appended.base_offset).filter(|base| base.0 >= 0);
+                    self.lanes[index].appended(ticket, base);
+                }
                 Some(Err(error)) if *error == KafkaError::DUPLICATE_SEQUENCE_NUMBER => {
                     self.lanes[index].appended(ticket, None)
                 }

@@ -25,7 +25,7 @@ impl Task {
     /// The brokers that lead partitions of interest.
     pub(super) fn leaders(&mut self, side: Side, wanted: impl Fn(&Lane) -> bool) -> Vec<NodeId> {
         let mut nodes = Vec::new();
-        let mut is_unknown = false;
+        let mut unknown = None;
         for lane in self.lanes.iter().filter(|lane| wanted(lane)) {
             let leader = match side {
                 Side::Source => self.options.source.leader(&lane.source),
@@ -34,11 +34,23 @@ impl Task {
             match leader {
                 Some(leader) if !nodes.contains(&leader.node) => nodes.push(leader.node),
                 Some(_) => {}
-                None => is_unknown = true,
+                None => {
+                    unknown = Some(if side == Side::Source {
+                        &lane.source
+                    } else {
+                        &lane.target
+                    })
+                }
             }
         }
-        if is_unknown {
-            self.refresh(side).wanted = true;
+        if let Some(partition) = unknown {
+            let what = format!("{partition} of the {side} has no leader, or is not there");
+            let refresh = self.refresh(side);
+            refresh.wanted = true;
+            // Looked up a moment ago, and still so.
+            if refresh.last.is_some() && !refresh.running {
+                self.note(what);
+            }
         }
         nodes
     }
@@ -93,8 +105,11 @@ impl Task {
         {
             peer.connection = None;
         }
-        peer.failures += 1;
-        peer.pause_until = Some(Instant::now() + pause(peer.failures));
+        // The requests of one broken connection all fail, and are one failure.
+        if peer.pause_until.is_none_or(|until| until <= Instant::now()) {
+            peer.failures += 1;
+            peer.pause_until = Some(Instant::now() + pause(peer.failures));
+        }
         self.again(side, error.to_string());
     }
 
@@ -188,6 +203,7 @@ impl Task {
             }
             Failure::Identity(why) => {
                 lane.identity = None;
+                lane.pause(Instant::now());
                 let text = format!(
                     "producing to {}: {why}; going on as another producer",
                     lane.target
@@ -255,6 +271,9 @@ impl Task {
 
     /// The source says that an offset is out of its log: how far is the log?
     pub(super) fn look_up_bounds(&mut self, index: usize) {
+        if std::mem::replace(&mut self.lanes[index].looking_up, true) {
+            return;
+        }
         let client = self.options.source.clone();
         let partition = self.lanes[index].source.clone();
         self.work.push(Box::pin(async move {
@@ -272,6 +291,7 @@ impl Task {
     }
 
     pub(super) fn bounds(&mut self, index: usize, result: Result<(Offset, Offset), String>) {
+        self.lanes[index].looking_up = false;
         let (start, end) = match result {
             Ok(bounds) => bounds,
             Err(error) => return self.again(Side::Source, error),
@@ -288,7 +308,11 @@ impl Task {
         } else if position > end {
             PartitionState::SourceTruncated { position, end }
         } else {
-            return;
+            let what = format!(
+                "{}: the source refuses offset {position}, though its log has {start} to {end}",
+                lane.source
+            );
+            return self.note(what);
         };
         tracing::error!(partition = %lane.source, "{state}");
         lane.stop_after_pending(state);

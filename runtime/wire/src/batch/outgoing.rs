@@ -83,6 +83,11 @@ impl Outgoing {
         self.put(at::CRC, crc.to_be_bytes());
     }
 
+    /// Lets go of the fetch answer that it was cut from: its bytes are its own from here on.
+    pub fn detach(&mut self) {
+        self.body = Bytes::copy_from_slice(&self.body);
+    }
+
     /// How many records it has: what the next sequence is further by.
     pub fn records(&self) -> i32 {
         let count = self.header[at::RECORD_COUNT..]

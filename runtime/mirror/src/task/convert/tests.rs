@@ -301,3 +301,16 @@ fn nothing_but_a_part_of_a_batch_is_an_error_and_not_a_silent_standstill() {
         Some(PartitionState::SourceCorrupt { .. })
     ));
 }
+
+#[test]
+fn the_epoch_of_an_aborted_batch_is_remembered_too() {
+    let mut newer = source(1, &["aborted"]).by(50).bytes();
+    newer[12..16].copy_from_slice(&9_i32.to_be_bytes());
+    let converted = chunk(0, &[source(0, &["plain"]).bytes(), newer], &[(50, 1)]).convert(None);
+    assert_eq!(converted.next, Offset(2));
+    assert_eq!(
+        converted.epoch,
+        LeaderEpoch(9),
+        "with the older one the source would seem truncated"
+    );
+}

@@ -20,10 +20,10 @@ fn lane() -> Lane {
             topic: TopicName::new("b"),
             partition: towpath_domain::Partition(0),
         },
-        batches: batch::Target {
+        batches: Some(batch::Target {
             timestamp_type: TimestampType::CreateTime,
             max_message_bytes: 1 << 20,
-        },
+        }),
         start: (Offset(0), LeaderEpoch(-1)),
         stored: Some(Offset(0)),
         state: PartitionState::Mirroring,
@@ -318,4 +318,111 @@ fn a_new_leader_gets_nothing_while_the_old_one_has_not_answered() {
     lane.failed(Ticket(1), Failure::Retry("NOT_LEADER_OR_FOLLOWER".to_owned()));
     lane.settle().unwrap();
     assert!(lane.may_send_to(NodeId(2)));
+}
+
+#[test]
+fn a_partition_that_stopped_before_it_began_stores_nothing() {
+    let assignment = Assignment {
+        source: TopicPartition::new("a", 0),
+        topic_id: TopicId::ZERO,
+        target: TopicPartition::new("b", 0),
+        batches: None,
+        start: (Offset(7), LeaderEpoch(-1)),
+        stored: None,
+        state: PartitionState::TopicRecreated {
+            stored: TopicId::ZERO,
+            found: TopicId::ZERO,
+        },
+    };
+    let mut lane = Lane::new(assignment.clone());
+    assert!(
+        lane.mark(Instant::now()).is_none(),
+        "a stored position would hide the reason at the next start"
+    );
+    lane = Lane::new(Assignment {
+        state: PartitionState::Mirroring,
+        ..assignment
+    });
+    assert_eq!(
+        lane.mark(Instant::now()).unwrap().next,
+        Offset(7),
+        "where it starts is stored at once: latest must not move at a restart"
+    );
+}
+
+#[test]
+fn records_of_one_source_offset_in_two_batches_do_not_close_the_gate_for_good() {
+    let now = Instant::now();
+    let mut lane = known();
+    let mut first = batch(1, 30_000);
+    first.outgoing = {
+        let mut encoder = Encoder::new(Compression::None);
+        for _ in 0..30_000 {
+            let record = Record {
+                offset: Offset(1),
+                timestamp: 0,
+                key: None,
+                value: Some(b"v"),
+                headers: Headers::EMPTY,
+            };
+            encoder.push(&record).unwrap();
+        }
+        encoder
+            .finish(SourceSpan {
+                first: Offset(1),
+                next: Offset(1),
+            })
+            .unwrap()
+    };
+    lane.push(first);
+    read(&mut lane, &[(1, 30_000)]);
+    send(&mut lane, 1, now).unwrap();
+    lane.appended(Ticket(1), Some(Offset(1)));
+    assert_eq!(
+        send(&mut lane, 2, now),
+        None,
+        "60,000 records would be without a position"
+    );
+    let mark = lane
+        .mark(now)
+        .expect("the offset has not moved, the records have");
+    lane.stored(mark);
+    assert!(send(&mut lane, 2, now).is_some());
+}
+
+#[test]
+fn a_stuck_partition_lets_go_of_what_it_can_read_again_and_nothing_is_passed_over() {
+    let now = Instant::now();
+    let mut lane = known();
+    read(&mut lane, &[(1, 10), (11, 10), (21, 10), (31, 10)]);
+    send(&mut lane, 1, now);
+    send(&mut lane, 2, now);
+    for ticket in [1, 2] {
+        lane.failed(Ticket(ticket), Failure::Retry("NOT_ENOUGH_REPLICAS".to_owned()));
+    }
+    lane.settle().unwrap();
+    lane.pause(now);
+    assert!(lane.is_stuck(now) && !lane.wants_fetch(now));
+    let budget = Budget::new(1_000_000);
+    lane.let_go(&budget);
+    assert_eq!(
+        lane.next_fetch,
+        Some(Offset(21)),
+        "what was never sent is read again"
+    );
+    assert!(
+        budget.room(1_000_000).is_some_and(|room| room < 1_000_000),
+        "what was sent is kept, on its own"
+    );
+    let later = now + Duration::from_secs(3);
+    assert_eq!(
+        send(&mut lane, 3, later),
+        Some((1, 1)),
+        "as the same batches, with the same sequences"
+    );
+    lane.appended(Ticket(3), None);
+    assert_eq!(send(&mut lane, 4, later), Some((11, 11)));
+    lane.appended(Ticket(4), None);
+    assert_eq!(lane.mark(later).unwrap().next, Offset(21));
+    assert!(lane.wants_fetch(Instant::now() + Duration::from_secs(3)));
 }
