@@ -41,11 +41,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// To stderr; `RUST_LOG` chooses levels as everywhere in Rust.
+/// To stderr; `RUST_LOG` chooses levels as everywhere in Rust. librdkafka's own lines are left out: it logs each attempt to connect, and
+/// what matters of it comes back as an error.
 fn start_log() {
-    let filter = tracing_subscriber::EnvFilter::builder()
-        .with_default_directive(tracing_subscriber::filter::LevelFilter::INFO.into())
-        .from_env_lossy();
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,librdkafka=off,rdkafka=off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -37,7 +37,6 @@ const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let properties = Properties::read(&arguments.config)?;
-    // The data plane does little between its system calls: two threads keep up with two cores of brokers.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -85,7 +84,7 @@ async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode,
                     }
                     writable = written.is_ok();
                 }
-                connectors.reread().await;
+                connectors.reread();
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use towpath_domain::TopicName;
 use towpath_wire::{
-    Client, ConfigEntry, Error, NewTopic, TopicMetadata, Topics,
+    Client, ConfigEntry, Error, KafkaError, NewTopic, TopicMetadata, Topics,
     batch::{self, TimestampType},
 };
 
@@ -66,28 +66,37 @@ pub(crate) async fn ensure(
         for (name, result) in client.create_topics(&missing).await? {
             match result {
                 Ok(_) => tracing::info!(topic = %name, "created topic on the target"),
-                Err(error)
-                    if error
-                        .kafka()
-                        .is_some_and(|kafka| kafka.name() == "TOPIC_ALREADY_EXISTS") => {}
+                Err(error) if error.kafka() == Some(KafkaError::TOPIC_ALREADY_EXISTS) => {}
                 Err(error) => {
                     failed.insert(name, error);
                 }
             }
         }
     }
+    let mut grown = Vec::new();
     for topic in wanted {
-        if let Some(found) = present
-            .get(&topic.name)
-            .filter(|found| found.partitions.len() < topic.partitions as usize)
-        {
-            tracing::info!(topic = %topic.name, from = found.partitions.len(), to = topic.partitions, "adding partitions on the target");
-            if let Err(error) = client.create_partitions(&topic.name, topic.partitions).await {
+        let Some(found) = present.get(&topic.name) else {
+            continue;
+        };
+        let (from, to) = (found.partitions.len() as i32, topic.partitions);
+        if from >= to {
+            continue;
+        }
+        tracing::info!(topic = %topic.name, from, to, "adding partitions on the target");
+        match client.create_partitions(&topic.name, to).await {
+            Ok(()) => grown.push(topic),
+            Err(error) => {
                 failed.insert(topic.name.clone(), error);
             }
         }
     }
     let mut answer = look(client, &names).await?;
+    // Brokers learn of new partitions a moment later: until then there is no answer for the topic.
+    for topic in grown {
+        if matches!(answer.get(&topic.name), Some(Ok(target)) if target.partitions < topic.partitions) {
+            answer.remove(&topic.name);
+        }
+    }
     answer.extend(failed.into_iter().map(|(name, error)| (name, Err(error))));
     Ok(answer)
 }

@@ -13,7 +13,7 @@ pub enum Error {
     #[error("{} (not retriable)", Joined(mistakes))]
     Address { mistakes: Vec<String> },
     /// No bootstrap server answered; one cause each, in the order they were tried.
-    #[error("none of the bootstrap servers can be used: {} (retriable)", Joined(causes))]
+    #[error("none of the bootstrap servers can be used: {}", Joined(causes))]
     Bootstrap { causes: Vec<Error> },
     #[error("{peer}: cannot connect: {cause} (retriable)")]
     Connect { peer: Peer, cause: Arc<io::Error> },

@@ -1,6 +1,9 @@
 //! The worker's connectors: one a file, replaced when the file changes to something valid.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,14 +25,38 @@ pub(super) struct Connectors {
 
 struct Running {
     path: PathBuf,
+    /// the file as it is applied
     content: Vec<u8>,
     name: String,
     handle: Handle,
     token: CancellationToken,
     work: JoinSet<()>,
-    /// what is wrong with the file as it is now; the connector runs as it was before
+    change: Change,
+    /// the version that was refused last, and when
+    refused: Option<(Vec<u8>, Instant)>,
+    /// what is wrong with it; the connector runs as it was before
     rejected: Vec<String>,
 }
+
+/// What is becoming of a changed file. Nothing here is waited for: the worker goes on showing its status.
+enum Change {
+    None,
+    Checking {
+        content: Vec<u8>,
+        work: JoinSet<Checked>,
+    },
+    /// checked; the connector as it was is storing its last positions
+    Replacing {
+        content: Vec<u8>,
+        name: String,
+        connector: Box<Connector>,
+    },
+}
+
+type Checked = Result<(String, Connector), Vec<Problem>>;
+
+/// A version that was refused is looked at again after this long: a broker that could not be reached may be back.
+const CHECK_AGAIN: Duration = Duration::from_secs(10);
 
 /// A connector's status, and what is wrong with the latest version of its file.
 #[derive(serde::Serialize)]
@@ -95,58 +122,73 @@ impl Connectors {
         Ok(())
     }
 
-    /// Applies files that have changed. A version that is wrong changes nothing: the connector goes on as it was.
-    pub(super) async fn reread(&mut self) {
+    /// Applies files that have changed. A version that is wrong changes nothing: the connector goes on as it was. To be called again and again.
+    pub(super) fn reread(&mut self) {
         for index in 0..self.running.len() {
-            let Ok(content) = file::read(&self.running[index].path) else {
-                continue;
-            };
-            if content == self.running[index].content {
-                continue;
-            }
-            let result = self.prepare(index, &content).await;
-            let running = &mut self.running[index];
-            running.content = content;
-            match result {
-                Ok((name, connector)) => {
-                    tracing::info!(connector = name, file = %running.path.display(), "applying the changed file");
-                    running.stop().await;
-                    *running = Running::start(
-                        running.path.clone(),
-                        std::mem::take(&mut running.content),
-                        name,
-                        connector,
-                        &self.token,
-                    );
-                }
-                Err(problems) => {
-                    running.rejected = problems.iter().map(ToString::to_string).collect();
-                    for problem in &running.rejected {
-                        tracing::error!(connector = running.name, file = %running.path.display(), "the changed file is not applied: {problem}");
+            match std::mem::replace(&mut self.running[index].change, Change::None) {
+                Change::None => self.look(index),
+                Change::Checking { content, work } => self.running[index].check(content, work),
+                Change::Replacing {
+                    content,
+                    name,
+                    connector,
+                } => {
+                    let running = &mut self.running[index];
+                    while running.work.try_join_next().is_some() {}
+                    if running.work.is_empty() {
+                        tracing::info!(connector = name, file = %running.path.display(), "the changed file is applied");
+                        *running =
+                            Running::start(running.path.clone(), content, name, *connector, &self.token);
+                    } else {
+                        running.change = Change::Replacing {
+                            content,
+                            name,
+                            connector,
+                        };
                     }
                 }
             }
         }
     }
 
-    async fn prepare(&self, index: usize, content: &[u8]) -> Result<(String, Connector), Vec<Problem>> {
-        let parsed = file::parse(content, &self.bootstrap)?;
-        let is_taken = self
+    /// Starts to check a file whose content is another than what is applied.
+    fn look(&mut self, index: usize) {
+        let running = &mut self.running[index];
+        let Ok(content) = file::read(&running.path) else {
+            return;
+        };
+        if content == running.content {
+            running.refused = None;
+            running.rejected.clear();
+            return;
+        }
+        if matches!(&running.refused, Some((refused, at)) if *refused == content && at.elapsed() < CHECK_AGAIN)
+        {
+            return;
+        }
+        let others = self
             .running
             .iter()
             .enumerate()
-            .any(|(other, running)| other != index && running.name == parsed.name);
-        if is_taken {
-            let remedy = "give each connector its own name: positions are found by it";
-            return Err(vec![Problem::new(
-                "name",
-                Some(&parsed.name),
-                "another connector has this name",
-                remedy,
-            )]);
-        }
-        let connector = Connector::prepare(parsed.name.clone(), parsed.config, self.worker.clone()).await?;
-        Ok((parsed.name, connector))
+            .filter(|(other, _)| *other != index);
+        let taken: Vec<String> = others.map(|(_, running)| running.name.clone()).collect();
+        let (bootstrap, worker, text) = (self.bootstrap.clone(), self.worker.clone(), content.clone());
+        let mut work = JoinSet::new();
+        work.spawn(async move {
+            let parsed = file::parse(&text, &bootstrap)?;
+            if taken.contains(&parsed.name) {
+                let remedy = "give each connector its own name: positions are found by it";
+                return Err(vec![Problem::new(
+                    "name",
+                    Some(&parsed.name),
+                    "another connector has this name",
+                    remedy,
+                )]);
+            }
+            let connector = Connector::prepare(parsed.name.clone(), parsed.config, worker).await?;
+            Ok((parsed.name, connector))
+        });
+        self.running[index].change = Change::Checking { content, work };
     }
 
     pub(super) fn statuses(&self) -> Vec<Status> {
@@ -188,12 +230,38 @@ impl Running {
             handle,
             token,
             work,
+            change: Change::None,
+            refused: None,
             rejected: Vec::new(),
         }
     }
 
-    async fn stop(&mut self) {
-        self.token.cancel();
-        while self.work.join_next().await.is_some() {}
+    /// Takes the result of a check when it is there.
+    fn check(&mut self, content: Vec<u8>, mut work: JoinSet<Checked>) {
+        match work.try_join_next() {
+            None => self.change = Change::Checking { content, work },
+            Some(Ok(Ok((name, connector)))) => {
+                self.token.cancel();
+                self.change = Change::Replacing {
+                    content,
+                    name,
+                    connector: Box::new(connector),
+                };
+            }
+            Some(Ok(Err(problems))) => {
+                self.refuse(content, problems.iter().map(ToString::to_string).collect())
+            }
+            Some(Err(error)) => self.refuse(content, vec![format!("checking the file failed: {error}")]),
+        }
+    }
+
+    fn refuse(&mut self, content: Vec<u8>, rejected: Vec<String>) {
+        if rejected != self.rejected {
+            for problem in &rejected {
+                tracing::error!(connector = self.name, file = %self.path.display(), "the changed file is not applied: {problem}");
+            }
+        }
+        self.refused = Some((content, Instant::now()));
+        self.rejected = rejected;
     }
 }

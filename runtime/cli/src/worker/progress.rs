@@ -25,6 +25,8 @@ struct Sample {
     records: u64,
     bytes: u64,
     lag: i64,
+    /// partitions whose lag is not in `lag`
+    unknown: usize,
 }
 
 // === impl Progress ===
@@ -81,6 +83,7 @@ impl Progress {
             records: connector.mirrored.records,
             bytes: connector.mirrored.bytes,
             lag: connector.lag.records,
+            unknown: connector.lag.unknown_partitions,
         };
         let samples = self.samples.entry(connector.name.clone()).or_default();
         samples.push_back(newest);
@@ -102,6 +105,11 @@ impl Progress {
             .flat_map(|task| &task.partitions)
             .filter(|partition| partition.detail.is_some())
             .count();
+        let failed = connector
+            .tasks
+            .iter()
+            .filter(|task| task.run.trace.is_some())
+            .count();
         let state = if connector.connector.trace.is_some() {
             "FAILED"
         } else {
@@ -114,10 +122,17 @@ impl Progress {
             grouped(rate(oldest.records, newest.records) as u64),
             rate(oldest.bytes, newest.bytes) / 1e6,
             grouped(newest.lag.unsigned_abs()),
-            predicted(oldest, newest, seconds),
+            if connector.tasks.is_empty() {
+                "looking for topics".to_owned()
+            } else {
+                predicted(oldest, newest, seconds)
+            },
         );
+        if failed > 0 {
+            line.push_str(&format!(" | {failed} of {} tasks FAILED", connector.tasks.len()));
+        }
         if stopped > 0 {
-            line.push_str(&format!(" | {stopped} partitions stopped"));
+            line.push_str(&format!(" | {} stopped", partitions(stopped)));
         }
         if let Some(what) = connector
             .tasks
@@ -133,11 +148,14 @@ impl Progress {
 
 /// When the lag is gone, if it goes on shrinking as it does.
 fn predicted(oldest: Sample, newest: Sample, seconds: f64) -> String {
+    if newest.unknown > 0 {
+        return format!("lag of {} not known yet", partitions(newest.unknown));
+    }
     if newest.lag == 0 {
         return "caught up".to_owned();
     }
     let shrinking = (oldest.lag - newest.lag) as f64 / seconds.max(f64::EPSILON);
-    if shrinking < 1.0 || seconds < 1.0 {
+    if oldest.unknown > 0 || shrinking < 1.0 || seconds < 1.0 {
         return "end not in sight".to_owned();
     }
     let left = (newest.lag as f64 / shrinking).ceil() as u64;
@@ -145,6 +163,14 @@ fn predicted(oldest: Sample, newest: Sample, seconds: f64) -> String {
         0..60 => format!("caught up in {left} s"),
         60..3600 => format!("caught up in {} min {} s", left / 60, left % 60),
         _ => format!("caught up in {} h {} min", left / 3600, left / 60 % 60),
+    }
+}
+
+fn partitions(count: usize) -> String {
+    if count == 1 {
+        "1 partition".to_owned()
+    } else {
+        format!("{count} partitions")
     }
 }
 
@@ -176,6 +202,7 @@ mod tests {
             records: 0,
             bytes: 0,
             lag,
+            unknown: 0,
         };
         assert_eq!(
             predicted(sample(100_000), sample(90_000), 5.0),
@@ -187,5 +214,13 @@ mod tests {
             "a standing lag has no end"
         );
         assert_eq!(predicted(sample(7), sample(0), 5.0), "caught up");
+        let unknown = Sample {
+            unknown: 1,
+            ..sample(0)
+        };
+        assert_eq!(
+            predicted(sample(7), unknown, 5.0),
+            "lag of 1 partition not known yet"
+        );
     }
 }

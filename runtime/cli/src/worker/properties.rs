@@ -74,7 +74,7 @@ pub(super) const DEFINITION: Definition = Definition {
             name: "plugin.log.lines",
             shape: Shape::Int { min: 0, max: 100_000 },
             presence: Presence::Default("100"),
-            documentation: "log lines of one plugin instance that are kept, per second",
+            documentation: "log lines of one plugin, all its instances together, that are kept per second",
         },
         Key {
             name: "offset.storage.topic",

@@ -204,6 +204,14 @@ async fn check_topics(
             tracing::warn!(pattern, "no topic of the source matches this pattern yet");
         }
     }
+    if let Some(topic) = selected.topics.iter().find(|topic| topic.id.is_zero()) {
+        problems.push(Problem::new(
+            "source.cluster.bootstrap.servers",
+            Some(&config.source.join(",")),
+            format!("the brokers give topic {} no id (they are older than Kafka 2.8), and positions are kept by topic id", topic.name),
+            "upgrade the source to Kafka 2.8 or later",
+        ));
+    }
     let names = selected.topics.into_iter().map(|topic| topic.name).collect();
     let mut targets = std::collections::HashMap::new();
     for (topic, routed) in route::route_all(Arc::clone(routes), names).await {
