@@ -5,6 +5,7 @@
 //!
 //! The topic has a partition for each [`Bucket`], so that everything about one source partition, whichever task has it, is in one log.
 
+mod connections;
 mod load;
 mod stored;
 mod write;

@@ -1,6 +1,13 @@
 //! What a killed worker and a restarted broker leave behind: nothing missing, and doubled at most what had no position yet.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -21,6 +28,12 @@ const POSITIONS: &str = "positions";
 /// Twenty kills: one while topics are created, the others at seeded moments; and one before the first position in a test of its own.
 const SEED: u64 = 20;
 const RANDOM_KILLS: usize = 19;
+
+/// Each of these tests has brokers of its own, and the machine may be small.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn worker(pair: &Pair, topic: &str, positions: &str) -> Result<Worker> {
     let mut worker = Worker::new(&[
@@ -49,6 +62,7 @@ fn records(broker: &Broker, topic: &str) -> Result<i64> {
 
 #[test]
 fn twenty_kills_lose_nothing_and_double_at_most_what_had_no_position() -> Result<()> {
+    let _alone = alone();
     let pair = Pair::start()?;
     let topic = "killed";
     pair.source
@@ -110,53 +124,70 @@ fn twenty_kills_lose_nothing_and_double_at_most_what_had_no_position() -> Result
 
 #[test]
 fn brokers_that_are_restarted_or_killed_while_mirroring_lose_nothing() -> Result<()> {
+    let _alone = alone();
     let mut pair = Pair::start()?;
     let topic = "restarted";
     pair.source
         .admin()?
         .create_topic(topic, 4, &[("retention.ms", "-1")])?;
-    let traffic = Traffic::text(topic, 4, 1_500_000, 200).pace(25_000);
+    let round = Traffic::text(topic, 4, 50_000, 200).pace(25_000);
     let bootstrap = pair.source.bootstrap().to_owned();
     let mut worker = worker(&pair, topic, POSITIONS)?;
-    thread::scope(|scope| {
-        let generator = scope.spawn(|| traffic.produce(&bootstrap));
-        wait::until("traffic to flow", SOON, || {
-            Ok((records(&pair.source, topic)? > 10_000).then_some(()))
-        })?;
-        worker.start()?;
-        for (side, kill) in [
-            ("target", false),
-            ("source", false),
-            ("target", true),
-            ("source", true),
-        ] {
-            let before = records(&pair.target, topic)?;
-            wait::until("records to flow", SOON, || {
-                Ok((records(&pair.target, topic)? > before).then_some(()))
-            })?;
-            println!(
-                "{} the {side} broker at {} records",
-                if kill { "killing" } else { "restarting" },
-                records(&pair.target, topic)?
-            );
-            let broker = if side == "target" {
-                &mut pair.target
-            } else {
-                &mut pair.source
-            };
-            if kill {
-                broker.kill()?;
-                broker.start_again()?;
-            } else {
-                broker.restart()?;
+    let done = AtomicBool::new(false);
+    let traffic = thread::scope(|scope| {
+        // For as long as brokers are restarted, however slow the machine is.
+        let generator = scope.spawn(|| {
+            let mut next = round.clone();
+            loop {
+                next.produce(&bootstrap)?;
+                if done.load(Ordering::Relaxed) {
+                    return anyhow::Ok(Traffic {
+                        records: next.first + next.records,
+                        first: 0,
+                        ..next
+                    });
+                }
+                next = next.then(round.records);
             }
-        }
-        ensure!(
-            !generator.is_finished(),
-            "the restarts took longer than the traffic: they did not happen while mirroring"
-        );
-        generator.join().expect("the generator does not panic")?;
-        anyhow::Ok(())
+        });
+        let mut restarts = || -> Result<()> {
+            wait::until("traffic to flow", SOON, || {
+                Ok((records(&pair.source, topic)? > 10_000).then_some(()))
+            })?;
+            worker.start()?;
+            for (side, kill) in [
+                ("target", false),
+                ("source", false),
+                ("target", true),
+                ("source", true),
+            ] {
+                let before = records(&pair.target, topic)?;
+                wait::until("records to flow", SOON, || {
+                    Ok((records(&pair.target, topic)? > before).then_some(()))
+                })?;
+                println!(
+                    "{} the {side} broker at {before} records",
+                    if kill { "killing" } else { "restarting" }
+                );
+                let broker = if side == "target" {
+                    &mut pair.target
+                } else {
+                    &mut pair.source
+                };
+                if kill {
+                    broker.kill()?;
+                    broker.start_again()?;
+                } else {
+                    broker.restart()?;
+                }
+            }
+            Ok(())
+        };
+        let restarted = restarts();
+        done.store(true, Ordering::Relaxed);
+        let traffic = generator.join().expect("the generator does not panic")?;
+        restarted?;
+        anyhow::Ok(traffic)
     })?;
     worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
     worker.stop()?;
@@ -167,6 +198,7 @@ fn brokers_that_are_restarted_or_killed_while_mirroring_lose_nothing() -> Result
 
 #[test]
 fn a_worker_killed_before_its_first_position_begins_again_and_loses_nothing() -> Result<()> {
+    let _alone = alone();
     let pair = Pair::start()?;
     // The moment is short: positions are stored 0.4 s after the first record. It is tried until it is hit.
     for attempt in 0..10 {

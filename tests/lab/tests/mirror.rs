@@ -543,3 +543,100 @@ fn a_changed_connector_file_is_applied_while_running_and_a_wrong_one_is_not() ->
     }
     Ok(())
 }
+
+#[test]
+fn a_target_topic_that_cannot_be_written_for_now_holds_up_nobody_else() -> Result<()> {
+    create("held-a", 4, &[])?;
+    create("held-b", 4, &[])?;
+    // One replica, two wanted: NOT_ENOUGH_REPLICAS until somebody mends it.
+    pair()
+        .target
+        .admin()?
+        .create_topic("held-a", 4, &[("min.insync.replicas", "2")])?;
+    let source = pair().source.bootstrap();
+    for topic in ["held-a", "held-b"] {
+        // Far more than a task may hold in memory.
+        Traffic::text(topic, 4, 150_000, 1024).produce(source)?;
+    }
+    let mut worker = worker("held-.*", |connector| connector)?;
+    worker.start()?;
+    worker.wait_until_mirrored("held-b", &pair().source, MIRRORED)?;
+    let status = worker.wait_for("the other topic to be told of", SOON, |_| true)?;
+    assert!((0..4).all(|partition| status.position("held-a", partition) == Some(0)));
+    towpath_lab::wait::until("the reason to be in the status", SOON, || {
+        Ok(worker
+            .status_text()
+            .unwrap_or_default()
+            .contains("NOT_ENOUGH_REPLICAS")
+            .then_some(()))
+    })?;
+    pair()
+        .target
+        .admin()?
+        .alter_topic("held-a", &[("min.insync.replicas", "1")])?;
+    worker.wait_until_mirrored("held-a", &pair().source, MIRRORED)?;
+    worker.stop()?;
+    for topic in ["held-a", "held-b"] {
+        let (source, target) = both(topic);
+        compare::assert_same(source, target, 150_000)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn topic_verify_tells_equal_from_different_and_from_wrong_input() -> Result<()> {
+    let (source, target) = (pair().source.bootstrap(), pair().target.bootstrap());
+    for bootstrap in [&pair().source, &pair().target] {
+        bootstrap.admin()?.create_topic("verified", 2, &[])?;
+        Traffic::orders("verified", 2, 2000).produce(bootstrap.bootstrap())?;
+    }
+    let verify = |topic: &str| {
+        let arguments = [
+            "topic",
+            "verify",
+            "--source-bootstrap-servers",
+            source,
+            "--target-bootstrap-servers",
+            target,
+            "--topic",
+            topic,
+        ];
+        towpath_lab::towpath::run(
+            &[&arguments[..], &["--timestamps", "ignored"]].concat(),
+            &std::env::temp_dir(),
+        )
+    };
+    let equal = verify("verified")?;
+    ensure!(
+        equal.status.code() == Some(0) && String::from_utf8_lossy(&equal.stdout).contains("\nequal"),
+        "{equal:?}"
+    );
+    let sink = Sink::new(target, "verified", Codec::None, &[])?;
+    sink.send(&Item {
+        partition: 1,
+        timestamp: 1,
+        key: None,
+        value: Some(b"one more"),
+        headers: &[],
+    })?;
+    sink.finish()?;
+    let different = verify("verified")?;
+    let text = String::from_utf8_lossy(&different.stdout);
+    ensure!(different.status.code() == Some(1), "{different:?}");
+    for part in [
+        "different: partition 1, after 1000 equal records",
+        "source: no more records",
+        "one more",
+    ] {
+        ensure!(text.contains(part), "{part:?} is missing in {text}");
+    }
+    let missing = verify("no-such-topic")?;
+    let text = String::from_utf8_lossy(&missing.stderr);
+    ensure!(
+        missing.status.code() == Some(2)
+            && text.contains("no topic no-such-topic")
+            && text.contains("check its name"),
+        "{missing:?}"
+    );
+    Ok(())
+}

@@ -7,7 +7,7 @@
 //!   sequence as the first, so a second batch could come before the first that failed;
 //! - after a failure nothing more is sent until every answer on the wire has come or is lost; then everything from the first failure on
 //!   is sent again with the same sequences, so that the broker drops what it already has;
-//! - nothing is sent that would leave more than [`GATE_RECORDS`] records, or records older than [`GATE_AGE`], without a stored position:
+//! - nothing is sent that would leave more than [`GATE_RECORDS`](ledger::GATE_RECORDS) records, or records older than [`GATE_AGE`](ledger::GATE_AGE), without a stored position:
 //!   this bounds what a killed worker doubles.
 
 use std::{
@@ -17,18 +17,23 @@ use std::{
 };
 
 use towpath_domain::{LeaderEpoch, Offset, TopicId, TopicPartition, state::PartitionState};
-use towpath_wire::NodeId;
-use towpath_wire::batch::{Outgoing, ProducerIdentity, next_sequence};
+use towpath_wire::{
+    NodeId,
+    batch::{Outgoing, ProducerIdentity, next_sequence},
+};
+
+mod ledger;
+
+pub(super) use ledger::Mark;
 
 use super::{
     Assignment,
     budget::{Budget, Share},
 };
 use crate::status::PartitionStatus;
+use ledger::Ledger;
 
 pub(super) const MAX_IN_FLIGHT: usize = 5;
-pub(super) const GATE_RECORDS: u64 = 50_000;
-pub(super) const GATE_AGE: Duration = Duration::from_millis(900);
 /// A batch that cannot be sent for this long is not read ahead of.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
 /// A lane that waits with this much is not fetched for, so that a slow target partition does not fill the task's budget.
@@ -42,6 +47,13 @@ pub(super) struct Prepared {
     pub epoch: LeaderEpoch,
     /// what it was cut from, or was decoded from, stays counted until it is acknowledged
     pub share: Arc<Share>,
+}
+
+// The rest of what a batch can do is in convert.rs.
+impl Prepared {
+    pub(super) fn records(&self) -> u64 {
+        u64::from(self.outgoing.records().unsigned_abs())
+    }
 }
 
 /// Names a batch on the wire until its answer comes.
@@ -74,16 +86,6 @@ pub(super) enum Failure {
     TooLarge,
     /// the target will never take it
     Refused(String),
-}
-
-/// How far a lane has come, to be stored.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Mark {
-    pub next: Offset,
-    pub epoch: LeaderEpoch,
-    pub target_next: Option<Offset>,
-    acked_records: u64,
-    taken_at: Instant,
 }
 
 #[derive(Debug)]
@@ -123,13 +125,7 @@ pub(super) struct Lane {
     sent_to: Option<NodeId>,
     window: Window,
     failure: Option<Failure>,
-    acked: (Offset, LeaderEpoch),
-    target_next: Option<Offset>,
-    stored: Option<Offset>,
-    sent_records: u64,
-    acked_records: u64,
-    stored_records: u64,
-    unstored_since: Option<Instant>,
+    ledger: Ledger,
 }
 
 /// How many batches may be on the wire.
@@ -189,15 +185,12 @@ impl Lane {
             sent_to: None,
             window: Window::Alone,
             failure: None,
-            acked: (offset, epoch),
-            target_next: None,
             // Nothing is stored of a partition that stopped before it began: it must find the same reason again.
-            stored: stored.or((state != PartitionState::Mirroring).then_some(offset)),
+            ledger: Ledger::new(
+                (offset, epoch),
+                stored.or((state != PartitionState::Mirroring).then_some(offset)),
+            ),
             state,
-            sent_records: 0,
-            acked_records: 0,
-            stored_records: 0,
-            unstored_since: None,
         }
     }
 
@@ -258,7 +251,10 @@ impl Lane {
         {
             self.pending_bytes -= last.outgoing.size();
             self.next_fetch = Some(last.outgoing.source().first);
-            self.fetched_epoch = self.pending.back().map_or(self.acked.1, |before| before.epoch);
+            self.fetched_epoch = self
+                .pending
+                .back()
+                .map_or(self.ledger.acked().1, |before| before.epoch);
         }
         for prepared in self
             .pending
@@ -286,7 +282,7 @@ impl Lane {
         self.next_fetch = Some(next);
         self.fetched_epoch = epoch;
         if self.pending.is_empty() && self.in_flight.is_empty() {
-            self.acked = (next, epoch);
+            self.ledger.passed((next, epoch));
         }
     }
 
@@ -317,8 +313,7 @@ impl Lane {
         let sequence = self.next_sequence;
         prepared.outgoing.sign(identity, sequence);
         self.next_sequence = next_sequence(sequence, prepared.outgoing.records());
-        self.sent_records += u64::from(prepared.outgoing.records().unsigned_abs());
-        self.unstored_since.get_or_insert(now);
+        self.ledger.sent(prepared.records(), now);
         self.in_flight.push_back(Sent {
             ticket,
             prepared,
@@ -329,15 +324,8 @@ impl Lane {
     }
 
     fn gate_is_open(&self, now: Instant) -> bool {
-        let unstored = self.sent_records - self.stored_records;
-        let batch = self.pending.front().map_or(0, |prepared| {
-            u64::from(prepared.outgoing.records().unsigned_abs())
-        });
-        unstored == 0
-            || (unstored + batch <= GATE_RECORDS
-                && self
-                    .unstored_since
-                    .is_none_or(|since| now.saturating_duration_since(since) < GATE_AGE))
+        self.ledger
+            .is_open(self.pending.front().map_or(0, Prepared::records), now)
     }
 
     /// The target has the batch, at this offset when it said one (a repeated batch that is long appended comes without).
@@ -345,8 +333,8 @@ impl Lane {
         if let Some(sent) = self.in_flight.iter_mut().find(|sent| sent.ticket == ticket) {
             sent.answer = Answer::Appended;
             if let Some(base) = base_offset {
-                let next = Offset(base.0 + i64::from(sent.prepared.outgoing.records()));
-                self.target_next = self.target_next.max(Some(next));
+                self.ledger
+                    .target_is_at(Offset(base.0 + i64::from(sent.prepared.outgoing.records())));
             }
         }
         while self
@@ -358,9 +346,11 @@ impl Lane {
                 break;
             };
             self.window = Window::Full;
-            let records = u64::from(sent.prepared.outgoing.records().unsigned_abs());
-            self.acked = (sent.prepared.outgoing.source().next, sent.prepared.epoch);
-            self.acked_records += records;
+            let records = sent.prepared.records();
+            self.ledger.appended(
+                records,
+                (sent.prepared.outgoing.source().next, sent.prepared.epoch),
+            );
             self.records += records;
             self.bytes += sent.prepared.outgoing.size() as u64;
             self.failures = 0;
@@ -370,7 +360,7 @@ impl Lane {
             && !self.converting
             && let Some(next) = self.next_fetch
         {
-            self.acked = (next, self.fetched_epoch);
+            self.ledger.passed((next, self.fetched_epoch));
         }
     }
 
@@ -401,12 +391,9 @@ impl Lane {
         self.window = Window::Alone;
         self.tried += self.in_flight.len();
         while let Some(sent) = self.in_flight.pop_back() {
-            self.sent_records -= u64::from(sent.prepared.outgoing.records().unsigned_abs());
+            self.ledger.taken_back(sent.prepared.records());
             self.pending_bytes += sent.prepared.outgoing.size();
             self.pending.push_front(sent.prepared);
-        }
-        if self.sent_records == self.stored_records {
-            self.unstored_since = None;
         }
         self.failure.take()
     }
@@ -448,38 +435,22 @@ impl Lane {
         !self.in_flight.is_empty()
     }
 
-    /// Where a restart would go on, when that is not stored yet.
+    /// See [`Ledger::mark`].
     pub(super) fn mark(&self, now: Instant) -> Option<Mark> {
-        let (next, epoch) = self.acked;
-        // A part of one source record may be in before the others: the offset stands still, the records have moved.
-        let has_moved = self.stored != Some(next) || self.acked_records != self.stored_records;
-        has_moved.then_some(Mark {
-            next,
-            epoch,
-            target_next: self.target_next,
-            acked_records: self.acked_records,
-            taken_at: now,
-        })
+        self.ledger.mark(now)
     }
 
-    /// True when the lane should not wait longer for its position to be stored.
+    /// See [`Ledger::is_mark_due`].
     pub(super) fn is_mark_due(&self, now: Instant, interval: Duration) -> bool {
-        let waiting = self.acked_records - self.stored_records;
-        waiting >= GATE_RECORDS / 3
-            || self
-                .unstored_since
-                .is_some_and(|since| now.saturating_duration_since(since) >= interval)
-            || (waiting == 0 && self.unstored_since.is_none())
+        self.ledger.is_mark_due(now, interval)
     }
 
     pub(super) fn stored(&mut self, mark: Mark) {
-        self.stored = Some(mark.next);
-        self.stored_records = mark.acked_records;
-        self.unstored_since = (self.sent_records > self.stored_records).then_some(mark.taken_at);
+        self.ledger.stored(mark);
     }
 
     pub(super) fn status(&self) -> PartitionStatus {
-        let position = Some(self.acked.0.0);
+        let position = Some(self.ledger.acked().0.0);
         let end = self.end.map(|end| end.0);
         PartitionStatus {
             topic: self.source.topic.to_string(),

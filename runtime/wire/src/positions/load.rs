@@ -5,10 +5,10 @@ use std::{collections::HashMap, time::Duration};
 use bytes::Bytes;
 use towpath_domain::{Bucket, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
 
-use super::{Position, PositionKey, partition, refused, stored, unfit};
+use super::{Position, PositionKey, connections::Connections, partition, refused, stored, unfit};
 use crate::{
-    Client, Connection, Error, FetchPartition, FetchRequest, FetchedPartition, Isolation, KafkaError,
-    ListedOffset, NodeId, OffsetSpec, Retry, Topics,
+    Client, Error, FetchPartition, FetchRequest, FetchedPartition, Isolation, KafkaError, ListedOffset,
+    NodeId, OffsetSpec, Retry, Topics,
     batch::{Limits, Piece, batches, decode},
     retry::Attempts,
 };
@@ -19,7 +19,7 @@ struct Load<'a> {
     topic: &'a TopicName,
     /// What is left: from where and up to where.
     left: HashMap<Partition, (Offset, Offset)>,
-    connections: HashMap<NodeId, Connection>,
+    connections: Connections,
     table: HashMap<PositionKey, Position>,
     /// Records whose key is not one of ours.
     foreign: u64,
@@ -39,7 +39,7 @@ pub(super) async fn load(
         client,
         topic,
         left,
-        connections: HashMap::new(),
+        connections: Connections::default(),
         table: HashMap::new(),
         foreign: 0,
     };
@@ -105,26 +105,18 @@ impl Load<'_> {
                 partitions,
                 rack: None,
             };
-            for fetched in self.connection(node).await?.fetch(request).await?.partitions {
+            for fetched in self
+                .connections
+                .get(self.client, node)
+                .await?
+                .fetch(request)
+                .await?
+                .partitions
+            {
                 self.take(fetched).await?;
             }
         }
         Ok(())
-    }
-
-    async fn connection(&mut self, node: NodeId) -> Result<Connection, Error> {
-        match self
-            .connections
-            .get(&node)
-            .filter(|connection| connection.is_alive())
-        {
-            Some(connection) => Ok(connection.clone()),
-            None => {
-                let connection = self.client.open(node, "positions").await?;
-                self.connections.insert(node, connection.clone());
-                Ok(connection)
-            }
-        }
     }
 
     async fn take(&mut self, fetched: FetchedPartition) -> Result<(), Error> {

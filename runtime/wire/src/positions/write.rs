@@ -7,9 +7,9 @@ use std::{
 
 use towpath_domain::{Offset, Partition, TopicPartition};
 
-use super::{Position, PositionKey, Positions, refused, stored, unfit};
+use super::{Position, PositionKey, Positions, connections::Connections, refused, stored, unfit};
 use crate::{
-    Connection, Error, NodeId, ProduceRequest, Topics,
+    Error, NodeId, ProduceRequest, Topics,
     batch::{Compression, Encoder, Headers, Outgoing, ProducerIdentity, Record, SourceSpan},
     retry::{Attempts, Retry},
 };
@@ -17,7 +17,7 @@ use crate::{
 /// The connections that rows are written on.
 #[derive(Debug, Default)]
 pub(super) struct Writer {
-    connections: HashMap<NodeId, Connection>,
+    connections: Connections,
 }
 
 /// What is still to be appended, by partition; one batch of each is on the wire at a time, so their order holds.
@@ -72,7 +72,7 @@ impl Writer {
         }
         let mut sent = Vec::new();
         for (node, partitions) in by_leader {
-            match self.connection(table, node).await {
+            match self.connections.get(&table.client, node).await {
                 Ok(connection) => sent.push(
                     connection
                         .produce(ProduceRequest {
@@ -106,21 +106,6 @@ impl Writer {
             }
         }
         failure.map_or(Ok(()), Err)
-    }
-
-    async fn connection(&mut self, table: &Positions, node: NodeId) -> Result<Connection, Error> {
-        match self
-            .connections
-            .get(&node)
-            .filter(|connection| connection.is_alive())
-        {
-            Some(connection) => Ok(connection.clone()),
-            None => {
-                let connection = table.client.open(node, "positions").await?;
-                self.connections.insert(node, connection.clone());
-                Ok(connection)
-            }
-        }
     }
 }
 

@@ -3,7 +3,7 @@ use towpath_wire::batch::{
     self, Compression, Encoder, Headers, Record, SourceSpan, TimestampType, Transactional,
 };
 
-use super::*;
+use super::{ledger::GATE_AGE, *};
 use crate::task::budget::Budget;
 
 const IDENTITY: ProducerIdentity = ProducerIdentity {

@@ -1,0 +1,115 @@
+//! How far a lane has come: what was sent, what the target has, what is stored; and the gate that keeps the three together.
+
+use std::time::{Duration, Instant};
+
+use towpath_domain::{LeaderEpoch, Offset};
+
+pub(in crate::task) const GATE_RECORDS: u64 = 50_000;
+pub(in crate::task) const GATE_AGE: Duration = Duration::from_millis(900);
+
+/// How far a lane has come, to be stored.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::task) struct Mark {
+    pub next: Offset,
+    pub epoch: LeaderEpoch,
+    pub target_next: Option<Offset>,
+    acked_records: u64,
+    taken_at: Instant,
+}
+
+#[derive(Debug)]
+pub(super) struct Ledger {
+    /// where a restart would go on, with the epoch of the last record before it
+    acked: (Offset, LeaderEpoch),
+    target_next: Option<Offset>,
+    stored: Option<Offset>,
+    sent_records: u64,
+    acked_records: u64,
+    stored_records: u64,
+    /// when the first record was sent that has no stored position yet
+    unstored_since: Option<Instant>,
+}
+
+// === impl Ledger ===
+
+impl Ledger {
+    pub(super) fn new(start: (Offset, LeaderEpoch), stored: Option<Offset>) -> Self {
+        Self {
+            acked: start,
+            target_next: None,
+            stored,
+            sent_records: 0,
+            acked_records: 0,
+            stored_records: 0,
+            unstored_since: None,
+        }
+    }
+
+    /// Source offset up to which everything is on the target, and the epoch before it.
+    pub(super) fn acked(&self) -> (Offset, LeaderEpoch) {
+        self.acked
+    }
+
+    pub(super) fn sent(&mut self, records: u64, now: Instant) {
+        self.sent_records += records;
+        self.unstored_since.get_or_insert(now);
+    }
+
+    /// Records that were sent go back into the queue.
+    pub(super) fn taken_back(&mut self, records: u64) {
+        self.sent_records -= records;
+        if self.sent_records == self.stored_records {
+            self.unstored_since = None;
+        }
+    }
+
+    pub(super) fn appended(&mut self, records: u64, up_to: (Offset, LeaderEpoch)) {
+        self.acked_records += records;
+        self.acked = up_to;
+    }
+
+    /// There was nothing for the target up to here.
+    pub(super) fn passed(&mut self, up_to: (Offset, LeaderEpoch)) {
+        self.acked = up_to;
+    }
+
+    pub(super) fn target_is_at(&mut self, next: Offset) {
+        self.target_next = self.target_next.max(Some(next));
+    }
+
+    /// Whether `records` more may be sent. Without any that lack a position, always: a batch above the limit goes alone.
+    pub(super) fn is_open(&self, records: u64, now: Instant) -> bool {
+        let unstored = self.sent_records - self.stored_records;
+        let is_old = |since: Instant| now.saturating_duration_since(since) >= GATE_AGE;
+        unstored == 0 || (unstored + records <= GATE_RECORDS && !self.unstored_since.is_some_and(is_old))
+    }
+
+    /// Where a restart would go on, when that is not stored yet.
+    pub(super) fn mark(&self, now: Instant) -> Option<Mark> {
+        let (next, epoch) = self.acked;
+        // A part of one source record may be in before the others: the offset stands still, the records have moved.
+        let has_moved = self.stored != Some(next) || self.acked_records != self.stored_records;
+        has_moved.then_some(Mark {
+            next,
+            epoch,
+            target_next: self.target_next,
+            acked_records: self.acked_records,
+            taken_at: now,
+        })
+    }
+
+    /// True when the position should not wait longer to be stored.
+    pub(super) fn is_mark_due(&self, now: Instant, interval: Duration) -> bool {
+        let waiting = self.acked_records - self.stored_records;
+        let is_due = |since: Instant| now.saturating_duration_since(since) >= interval;
+        waiting >= GATE_RECORDS / 3
+            || self.unstored_since.is_some_and(is_due)
+            || (waiting == 0 && self.unstored_since.is_none())
+    }
+
+    pub(super) fn stored(&mut self, mark: Mark) {
+        self.stored = Some(mark.next);
+        self.stored_records = mark.acked_records;
+        self.unstored_since = (self.sent_records > self.stored_records).then_some(mark.taken_at);
+    }
+}
