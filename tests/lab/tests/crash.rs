@@ -231,3 +231,52 @@ fn a_worker_killed_before_its_first_position_begins_again_and_loses_nothing() ->
     }
     anyhow::bail!("none of ten kills came before the first position")
 }
+
+/// Records that are there before the first start of a worker that is killed far behind, and how often it is.
+const BEHIND: u64 = 4_000_000;
+const KILLS_BEHIND: usize = 6;
+
+#[test]
+fn kills_far_behind_lose_nothing_and_double_at_most_what_had_no_position() -> Result<()> {
+    let _alone = alone();
+    let pair = Pair::start()?;
+    let topic = "behind";
+    pair.source
+        .admin()?
+        .create_topic(topic, 4, &[("retention.ms", "-1")])?;
+    // Everything is written first: a worker that is behind has always read more than the target has acknowledged, so a position that is
+    // ahead of the acknowledged records leaves a hole. One that keeps up with the traffic has nothing read ahead at most moments.
+    let traffic = Traffic::text(topic, 4, BEHIND, 200);
+    traffic.produce(pair.source.bootstrap())?;
+    let mut worker = worker(&pair, topic, POSITIONS)?;
+    let mut random = StdRng::seed_from_u64(SEED);
+    let end = Some(BEHIND as i64 / 4);
+    let (mut kills, mut copied) = (0, 0);
+    for _ in 0..KILLS_BEHIND {
+        worker.start()?;
+        wait::until("the worker to go on or to be done", SOON, || {
+            let done = worker
+                .status()?
+                .is_some_and(|status| (0..4).all(|partition| status.position(topic, partition) == end));
+            Ok((done || records(&pair.target, topic)? > copied).then_some(()))
+        })?;
+        wait::pause(Duration::from_millis(random.random_range(0..200)));
+        worker.kill()?;
+        copied = records(&pair.target, topic)?;
+        // Counted with what is doubled: below the total something was not mirrored yet.
+        kills += u32::from(copied < BEHIND as i64);
+    }
+    worker.start()?;
+    worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+    worker.stop()?;
+    let audit = sequence::audit(pair.target.bootstrap(), topic, &traffic)?;
+    println!(
+        "{} records doubled by {kills} kills far behind, {} at most by one kill in one partition",
+        audit.duplicates(),
+        audit.longest_rewind()
+    );
+    audit.assert_at_least_once()?;
+    assert!(audit.longest_rewind() <= GATE_RECORDS, "{audit:?}");
+    ensure!(kills > 0, "no kill came while the worker was behind");
+    Ok(())
+}

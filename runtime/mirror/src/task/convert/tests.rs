@@ -314,3 +314,22 @@ fn the_epoch_of_an_aborted_batch_is_remembered_too() {
         "with the older one the source would seem truncated"
     );
 }
+
+#[test]
+fn append_time_is_written_into_each_record_for_a_target_with_create_time() {
+    let mut batch = source(0, &["a", "b"]).bytes();
+    batch[22] |= 1 << 3;
+    // The max timestamp is when the source appended the batch.
+    batch[35..43].copy_from_slice(&77_i64.to_be_bytes());
+    resign(&mut batch);
+    let converted = chunk(0, std::slice::from_ref(&batch), &[]).convert(None);
+    assert_eq!((converted.copied, converted.decoded), (0, 1));
+    let header = converted.batches[0].outgoing.header();
+    assert_eq!(
+        (&header[27..35], header[22] & (1 << 3)),
+        (&77_i64.to_be_bytes()[..], 0)
+    );
+    let mut kept = chunk(0, &[batch], &[]);
+    kept.target.timestamp_type = TimestampType::LogAppendTime;
+    assert_eq!(kept.convert(None).copied, 1);
+}
