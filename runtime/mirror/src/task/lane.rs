@@ -12,7 +12,6 @@
 
 use std::{
     collections::VecDeque,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,71 +21,24 @@ use towpath_wire::{
     batch::{Outgoing, ProducerIdentity, next_sequence},
 };
 
+use self::{
+    batches::{Answer, Sent, Window},
+    ledger::Ledger,
+};
+use super::{Assignment, budget::Budget};
+use crate::status::PartitionStatus;
+
+mod batches;
 mod ledger;
 
+pub(super) use batches::{Failure, Prepared, Ticket};
 pub(super) use ledger::Mark;
-
-use super::{
-    Assignment,
-    budget::{Budget, Share},
-};
-use crate::status::PartitionStatus;
-use ledger::Ledger;
 
 pub(super) const MAX_IN_FLIGHT: usize = 5;
 /// A batch that cannot be sent for this long is not read ahead of.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
 /// A lane that waits with this much is not fetched for, so that a slow target partition does not fill the task's budget.
 const PENDING_BYTES: usize = 2 * 1024 * 1024;
-
-/// A batch ready to be sent, and the bytes it keeps in memory.
-#[derive(Debug)]
-pub(super) struct Prepared {
-    pub outgoing: Outgoing,
-    /// the source's leader epoch of the batch it was cut from
-    pub epoch: LeaderEpoch,
-    /// what it was cut from, or was decoded from, stays counted until it is acknowledged
-    pub share: Arc<Share>,
-}
-
-// The rest of what a batch can do is in convert.rs.
-impl Prepared {
-    pub(super) fn records(&self) -> u64 {
-        u64::from(self.outgoing.records().unsigned_abs())
-    }
-}
-
-/// Names a batch on the wire until its answer comes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Ticket(pub u64);
-
-#[derive(Debug)]
-struct Sent {
-    ticket: Ticket,
-    prepared: Prepared,
-    sequence: i32,
-    answer: Answer,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Answer {
-    Awaited,
-    Appended,
-    Failed,
-}
-
-/// What to do about a lane when the answers to all it sent are in and one was not good.
-#[derive(Clone, Debug)]
-pub(super) enum Failure {
-    /// the leader moved, the broker was busy, the connection broke: the same again after a pause
-    Retry(String),
-    /// the broker does not know the producer's sequence: a new producer id, from sequence 0
-    Identity(String),
-    /// the first batch that failed is larger than the target takes
-    TooLarge,
-    /// the target will never take it
-    Refused(String),
-}
 
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -126,25 +78,6 @@ pub(super) struct Lane {
     window: Window,
     failure: Option<Failure>,
     ledger: Ledger,
-}
-
-/// How many batches may be on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Window {
-    /// the broker may know nothing of the producer
-    Alone,
-    Full,
-}
-
-// === impl Window ===
-
-impl Window {
-    fn batches(self) -> usize {
-        match self {
-            Self::Alone => 1,
-            Self::Full => MAX_IN_FLIGHT,
-        }
-    }
 }
 
 // === impl Lane ===
