@@ -292,10 +292,16 @@ impl Discovery {
         let mut starts = self.starts(&unstored).await?;
         let mut assignments = Vec::new();
         for source in new {
-            let stored = self
-                .stored
-                .get(&self.key(topic.id, source.partition))
-                .map(|position| (position.offset, position.epoch));
+            let position = self.stored.get(&self.key(topic.id, source.partition));
+            if let Some(before) = position.filter(|position| position.target.topic != *target) {
+                tracing::warn!(
+                    connector = self.connector,
+                    partition = %source,
+                    offset = %before.offset,
+                    "goes on under another name: what is before the offset is in topic {}, not in {target}", before.target.topic
+                );
+            }
+            let stored = position.map(|position| (position.offset, position.epoch));
             let Some(start) = stored.or_else(|| starts.remove(&source)) else {
                 continue;
             };
