@@ -22,7 +22,8 @@ use towpath_domain::{
     ClusterId, LeaderEpoch, Offset, TopicId, TopicName, TopicPartition, state::PartitionState,
 };
 use towpath_wire::{
-    Client, Connection, Error, FetchAnswer, Isolation, NodeId, ProduceAnswer, ProducerId, TopicMetadata,
+    Backoff, Client, Connection, Error, FetchAnswer, Isolation, NodeId, ProduceAnswer, ProducerId,
+    TopicMetadata,
     batch::{self, ProducerIdentity, Transactional},
     positions::Positions,
 };
@@ -109,7 +110,8 @@ struct Peer {
     connecting: bool,
     in_flight: usize,
     pause_until: Option<Instant>,
-    failures: u32,
+    /// since the last connection that was made
+    backoff: Option<Backoff>,
     /// where the next fetch's list of partitions begins, so that none is always last
     rotation: usize,
 }

@@ -7,7 +7,8 @@ use std::{
 
 use towpath_domain::{Offset, TopicPartition, state::PartitionState};
 use towpath_wire::{
-    Connection, Error, Isolation, KafkaError, ListedOffset, NodeId, OffsetSpec, TopicMetadata, Topics, batch,
+    Backoff, Connection, Error, Isolation, KafkaError, ListedOffset, NodeId, OffsetSpec, TopicMetadata,
+    Topics, batch,
 };
 
 use super::{
@@ -85,7 +86,7 @@ impl Task {
         match result {
             Ok(connection) => {
                 peer.connection = Some(connection);
-                peer.failures = 0;
+                peer.backoff = None;
             }
             Err(error) => self.disconnected(side, node, &error),
         }
@@ -93,9 +94,9 @@ impl Task {
 
     /// A connection broke: what was on it has failed already. Another one is opened after a pause, perhaps to another broker.
     pub(super) fn disconnected(&mut self, side: Side, node: NodeId, error: &Error) {
-        let peers = match side {
-            Side::Source => &mut self.sources,
-            Side::Target => &mut self.producers,
+        let (peers, client) = match side {
+            Side::Source => (&mut self.sources, &self.options.source),
+            Side::Target => (&mut self.producers, &self.options.target),
         };
         let peer = peers.entry(node).or_default();
         if peer
@@ -107,8 +108,8 @@ impl Task {
         }
         // The requests of one broken connection all fail, and are one failure.
         if peer.pause_until.is_none_or(|until| until <= Instant::now()) {
-            peer.failures += 1;
-            peer.pause_until = Some(Instant::now() + pause(peer.failures));
+            let backoff = peer.backoff.get_or_insert_with(|| Backoff::new(client.options()));
+            peer.pause_until = Some(Instant::now() + backoff.next());
         }
         self.again(side, error.to_string());
     }
