@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use regex::RegexSet;
 use towpath_domain::config::{Config, Definition, Key, Presence, Problem, Shape, Values};
+use towpath_wire::Isolation;
 
 mod transforms;
 
@@ -165,12 +166,6 @@ pub enum Start {
     Latest,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    ReadCommitted,
-    ReadUncommitted,
-}
-
 /// Sizes of a fetch.
 #[derive(Clone, Copy, Debug)]
 pub struct Fetch {
@@ -248,17 +243,6 @@ impl MirrorSource {
             buffer_memory: bytes("target.producer.buffer.memory"),
             plugin_instances: values.get("plugin.instances").map(|_| bytes("plugin.instances")),
             transforms,
-        }
-    }
-}
-
-// === impl Isolation ===
-
-impl From<Isolation> for towpath_wire::Isolation {
-    fn from(isolation: Isolation) -> Self {
-        match isolation {
-            Isolation::ReadCommitted => Self::ReadCommitted,
-            Isolation::ReadUncommitted => Self::ReadUncommitted,
         }
     }
 }

@@ -244,7 +244,7 @@ impl Connector {
             target: self.target.clone(),
             source_cluster: self.source.cluster_id(),
             positions: Arc::clone(positions),
-            isolation: self.config.isolation.into(),
+            isolation: self.config.isolation,
             fetch: self.config.fetch,
             buffer_memory: self.config.buffer_memory,
             flush_interval: self.worker.flush_interval,

@@ -324,11 +324,8 @@ fn too_large(offset: Offset, size: usize) -> PartitionState {
     }
 }
 
-/// A batch of a broker with default limits is 1 MiB compressed; this bounds what a bomb can take.
-const LIMITS: Limits = Limits {
-    max_decompressed: 128 << 20,
-    max_records: 2_000_000,
-};
+/// What a decompression bomb can take at most.
+const LIMITS: Limits = Limits::DEFAULT;
 
 #[cfg(test)]
 mod tests;

@@ -26,13 +26,17 @@ const LEAST_MESSAGE: usize = 26;
 
 // === impl Limits ===
 
-impl Default for Limits {
+impl Limits {
     /// 128 MiB and 2 million records: more than 100 times Kafka's default `max.message.bytes`.
+    pub const DEFAULT: Self = Self {
+        max_decompressed: 128 << 20,
+        max_records: 2_000_000,
+    };
+}
+
+impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_decompressed: 128 << 20,
-            max_records: 2_000_000,
-        }
+        Self::DEFAULT
     }
 }
 
