@@ -19,6 +19,8 @@ mod options;
 pub mod positions;
 mod produce;
 mod retry;
+mod sasl;
+mod security;
 mod transport;
 
 #[cfg(test)]
@@ -39,3 +41,5 @@ pub use kafka_error::KafkaError;
 pub use options::{Address, Options};
 pub use produce::{Appended, ProduceAnswer, ProduceRequest};
 pub use retry::{Retry, classify};
+pub use sasl::{Login, OauthBearer, Sasl, ScramHash};
+pub use security::{Environment, Secret, Security, Tls, Unresolved};

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use crate::Security;
+
 /// Configuration of a [`Client`](crate::Client). The names are those of Kafka's clients.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -23,6 +25,8 @@ pub struct Options {
     pub max_in_flight: usize,
     /// The largest answer that is read, bytes. Default 100 MiB, as `socket.request.max.bytes` of a broker.
     pub max_frame: usize,
+    /// Default: plain text, and nobody says who they are.
+    pub security: Security,
 }
 
 /// Where a broker listens.
@@ -46,6 +50,7 @@ impl Default for Options {
             metadata_max_age: Duration::from_secs(300),
             max_in_flight: 5,
             max_frame: 100 << 20,
+            security: Security::default(),
         }
     }
 }
