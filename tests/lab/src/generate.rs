@@ -7,10 +7,12 @@
 mod compacted;
 mod edges;
 mod orders;
-mod sink;
 mod transactional;
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    io::Write,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::Result;
 
@@ -20,9 +22,9 @@ pub use self::{
     compacted::compacted,
     edges::{EDGE_KINDS, edges},
     orders::text,
-    sink::{Item, Sink},
     transactional::{Transactions, transactional},
 };
+pub use towpath_kafka::produce::{Codec, Item, Producer as Sink};
 
 /// The header that carries a record's sequence number.
 pub const SEQ_HEADER: &str = "seq";
@@ -56,15 +58,6 @@ pub enum Content {
     Text,
     /// Bytes that do not compress.
     Random,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Codec {
-    None,
-    Gzip,
-    Snappy,
-    Lz4,
-    Zstd,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -201,7 +194,7 @@ impl Traffic {
             number.clear();
             self.key(seq, &mut key);
             self.value(seq, &mut value);
-            sink::decimal(seq, &mut number);
+            decimal(seq, &mut number);
             sink.send(&Item {
                 partition: self.partition(seq),
                 timestamp: self.timestamp(seq),
@@ -216,23 +209,6 @@ impl Traffic {
         progress(self.records);
         generated.elapsed = started.elapsed();
         Ok(generated)
-    }
-}
-
-// === impl Codec ===
-
-impl Codec {
-    pub const ALL: [Self; 5] = [Self::None, Self::Gzip, Self::Snappy, Self::Lz4, Self::Zstd];
-
-    /// As in `compression.type`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Gzip => "gzip",
-            Self::Snappy => "snappy",
-            Self::Lz4 => "lz4",
-            Self::Zstd => "zstd",
-        }
     }
 }
 
@@ -255,6 +231,12 @@ impl Generated {
     pub fn total(&self) -> u64 {
         self.records.iter().sum()
     }
+}
+
+/// Writes a number in decimal.
+fn decimal(number: u64, out: &mut Vec<u8>) {
+    // Writing into a vector cannot fail.
+    let _ = write!(out, "{number}");
 }
 
 /// Splitmix64 of a seed and a number: the lab's only randomness, the same on every machine.

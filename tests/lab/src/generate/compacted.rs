@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::{Codec, Generated, Item, SEQ_HEADER, Sink, sink::decimal, text};
+use super::{Codec, Generated, Item, SEQ_HEADER, Sink, decimal, text};
 use crate::{broker::Broker, wait};
 
 /// Creates a compacted topic, writes `records` records over few keys (and tombstones), and waits until the cleaner has

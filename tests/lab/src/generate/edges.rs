@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::{Codec, Generated, Item, SEQ_HEADER, Sink, sink::decimal, text};
+use super::{Codec, Generated, Item, SEQ_HEADER, Sink, decimal, text};
 
 /// How many kinds of odd records there are; each is written in turn with each codec.
 pub const EDGE_KINDS: u64 = 11;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::{Codec, Generated, Item, SEQ_HEADER, Sink, sink::decimal, text};
+use super::{Codec, Generated, Item, SEQ_HEADER, Sink, decimal, text};
 
 /// What transactional traffic looks like.
 #[derive(Clone, Debug)]
@@ -31,7 +31,7 @@ pub fn transactional(bootstrap: &str, what: &Transactions) -> Result<(Generated,
                 format!("{}-{producer}", what.topic),
             );
             let sink = Sink::new(bootstrap, &what.topic, what.codec, &[id])?;
-            sink.transaction(|producer| producer.init())?;
+            sink.init_transactions()?;
             Ok(sink)
         })
         .collect::<Result<_>>()?;
@@ -45,7 +45,7 @@ pub fn transactional(bootstrap: &str, what: &Transactions) -> Result<(Generated,
     let mut seq = 0;
     for round in 0..what.rounds {
         for sink in &sinks {
-            sink.transaction(|producer| producer.begin())?;
+            sink.begin_transaction()?;
         }
         let aborts = |producer: u64| (round * what.producers + producer) % 3 == 1;
         for _ in 0..what.records {
@@ -78,13 +78,11 @@ pub fn transactional(bootstrap: &str, what: &Transactions) -> Result<(Generated,
         for (sink, producer) in sinks.iter().zip(0..) {
             // Everything is in the log before it is aborted: librdkafka would drop what it still holds.
             sink.finish()?;
-            sink.transaction(|transact| {
-                if aborts(producer) {
-                    transact.abort()
-                } else {
-                    transact.commit()
-                }
-            })?;
+            if aborts(producer) {
+                sink.abort_transaction()?;
+            } else {
+                sink.commit_transaction()?;
+            }
         }
     }
     committed.elapsed = started.elapsed();
