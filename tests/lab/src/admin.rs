@@ -12,11 +12,20 @@ use rdkafka::{
     error::RDKafkaErrorCode,
 };
 
-use crate::{broker::Broker, wait};
+use crate::{kafka::Kafka, wait};
 
-/// The administration of one broker. Every call blocks until the broker has done it.
+mod leaders;
+mod quotas;
+mod raw;
+
+pub use quotas::Quota;
+
+/// The administration of one cluster. Every call blocks until the cluster has done it.
 pub struct Admin<'a> {
-    broker: &'a Broker,
+    kafka: &'a Kafka,
+    bootstrap: String,
+    /// Of topics that it creates.
+    replicas: i32,
     client: AdminClient<DefaultClientContext>,
     consumer: BaseConsumer,
 }
@@ -26,11 +35,13 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 // === impl Admin ===
 
 impl<'a> Admin<'a> {
-    pub(crate) fn new(broker: &'a Broker) -> Result<Self> {
+    pub(crate) fn new(kafka: &'a Kafka, bootstrap: &str, replicas: i32) -> Result<Self> {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", broker.bootstrap());
+        config.set("bootstrap.servers", bootstrap);
         Ok(Self {
-            broker,
+            kafka,
+            bootstrap: bootstrap.to_owned(),
+            replicas,
             client: config.create()?,
             consumer: config.create()?,
         })
@@ -38,7 +49,7 @@ impl<'a> Admin<'a> {
 
     /// Creates a topic and waits until every partition has a leader.
     pub fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.replicas));
         let topic = configs
             .iter()
             .fold(topic, |topic, (key, value)| topic.set(key, value));
@@ -151,9 +162,9 @@ impl<'a> Admin<'a> {
 
     /// Runs `kafka-acls` with these arguments (starts a JVM), like `["--add", "--allow-principal", "User:alice", "--operation", "Read", "--topic", "t"]`.
     pub fn acls(&self, arguments: &[&str]) -> Result<String> {
-        self.broker.kafka().tool(
+        self.kafka.tool(
             "org.apache.kafka.tools.AclCommand",
-            &[&["--bootstrap-server", self.broker.bootstrap()], arguments].concat(),
+            &[&["--bootstrap-server", &self.bootstrap], arguments].concat(),
         )
     }
 
@@ -165,13 +176,12 @@ impl<'a> Admin<'a> {
         let added = added.join(",");
         let common = [
             "--bootstrap-server",
-            self.broker.bootstrap(),
+            &self.bootstrap,
             "--alter",
             "--add-config",
             &added,
         ];
-        self.broker
-            .kafka()
+        self.kafka
             .tool("kafka.admin.ConfigCommand", &[&common[..], entity].concat())?;
         Ok(())
     }

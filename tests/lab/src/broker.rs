@@ -1,10 +1,12 @@
-//! Real brokers: one node each, KRaft, on free loopback ports, with StandardAuthorizer on.
+//! Real brokers: one node each, or the nodes of a [`Cluster`](crate::cluster::Cluster); on free loopback ports, with an authorizer on.
 //!
 //! The plain listener's clients are `User:ANONYMOUS`, a super user, so an ordinary test needs no ACL. Logs of the broker are in
 //! [`Broker::log`]; its data is removed with it.
 
 mod listeners;
-mod ports;
+pub(crate) mod ports;
+mod seat;
+mod zookeeper;
 
 use std::{
     fs,
@@ -23,13 +25,15 @@ use tempfile::TempDir;
 
 use crate::{
     admin::Admin,
-    kafka::Kafka,
+    kafka::{Kafka, Metadata, Release},
     process::Process,
     segments::Batches,
     wait::{self, Hopeless},
 };
 
 pub use self::listeners::{Listener, STORE_PASSWORD};
+pub(crate) use self::seat::Seat;
+use self::zookeeper::ZooKeeper;
 
 /// How a broker differs from the usual one.
 #[derive(Clone, Debug, Default)]
@@ -40,15 +44,19 @@ pub struct BrokerOptions {
     pub properties: Vec<(String, String)>,
     /// Listeners beside the plain one.
     pub listeners: Vec<Listener>,
+    /// The release under test, unless an old broker is wanted.
+    pub release: Release,
 }
 
-/// A broker with its own cluster. Dropping it kills it and removes its data.
+/// A broker, alone in its cluster or one of several. Dropping it kills it and removes its data.
 pub struct Broker {
     kafka: Kafka,
     options: BrokerOptions,
+    seat: Seat,
     bootstrap: String,
     extra: Vec<listeners::Bound>,
     process: Option<Process>,
+    _zookeeper: Option<ZooKeeper>,
     // After the process: fields are dropped in order.
     dir: TempDir,
 }
@@ -84,6 +92,12 @@ impl BrokerOptions {
         self.listeners.push(listener);
         self
     }
+
+    #[must_use]
+    pub fn release(mut self, release: Release) -> Self {
+        self.release = release;
+        self
+    }
 }
 
 // === impl Broker ===
@@ -91,16 +105,97 @@ impl BrokerOptions {
 impl Broker {
     /// Formats, starts and waits until the broker answers.
     pub fn start(options: BrokerOptions) -> Result<Self> {
-        let kafka = Kafka::fetch()?;
+        let seat = Seat::alone(options.listeners.len())?;
+        let mut broker = Self::install(options, seat)?;
+        broker.format()?;
+        broker.start_again()?;
+        Ok(broker)
+    }
+
+    /// Writes its properties; nothing runs yet.
+    pub(crate) fn install(options: BrokerOptions, seat: Seat) -> Result<Self> {
+        let kafka = Kafka::fetch_release(options.release)?;
         let dir = tempfile::Builder::new()
             .prefix(&format!("towpath-{}-", options.name))
             .tempdir()?;
-        let ports = ports::free(2 + options.listeners.len())?;
-        let bootstrap = format!("127.0.0.1:{}", ports[0]);
-        let extra = listeners::bind(&kafka, dir.path(), &options.listeners, &ports[2..])?;
+        let extra = listeners::bind(&kafka, dir.path(), &options.listeners, &seat.ports[2..])?;
+        let zookeeper = match kafka.metadata() {
+            Metadata::KRaft => None,
+            Metadata::ZooKeeper => Some(ZooKeeper::start(&kafka, seat.ports[1])?),
+        };
+        let broker = Self {
+            bootstrap: format!("127.0.0.1:{}", seat.ports[0]),
+            kafka,
+            options,
+            seat,
+            extra,
+            process: None,
+            _zookeeper: zookeeper,
+            dir,
+        };
+        broker.write_properties()?;
+        Ok(broker)
+    }
 
-        let mut properties = properties(dir.path(), ports[0], ports[1], &extra);
-        for (key, value) in &options.properties {
+    /// Makes its data folder: of a cluster's nodes the first does, the others [`Broker::format_like`] it.
+    pub(crate) fn format(&self) -> Result<()> {
+        if self.kafka.metadata() == Metadata::ZooKeeper {
+            return Ok(());
+        }
+        let config = self.properties_file().display().to_string();
+        let mut format = vec![
+            "format",
+            "--cluster-id",
+            &self.seat.cluster_id,
+            "--config",
+            &config,
+        ];
+        let users: Vec<String> = self
+            .options
+            .listeners
+            .iter()
+            .flat_map(Listener::scram_arguments)
+            .collect();
+        format.extend(users.iter().flat_map(|user| ["--add-scram", user]));
+        self.kafka.tool("kafka.tools.StorageTool", &format)?;
+        Ok(())
+    }
+
+    /// As [`Broker::format`] without starting a JVM: what is formatted differs in the node's and the folder's id only.
+    pub(crate) fn format_like(&self, first: &Self) -> Result<()> {
+        fs::create_dir_all(self.data())?;
+        for entry in fs::read_dir(first.data())? {
+            let entry = entry?;
+            let to = self.data().join(entry.file_name());
+            if entry.file_name() != META_PROPERTIES {
+                fs::copy(entry.path(), to)?;
+                continue;
+            }
+            let text: String = fs::read_to_string(entry.path())?
+                .lines()
+                .map(|line| match line.split_once('=') {
+                    Some(("node.id", _)) => format!("node.id={}\n", self.seat.node),
+                    Some(("directory.id", _)) => format!("directory.id={}\n", ports::cluster_id()),
+                    _ => format!("{line}\n"),
+                })
+                .collect();
+            fs::write(to, text)?;
+        }
+        Ok(())
+    }
+
+    /// Sets a property for its next start.
+    pub fn set_property(&mut self, key: &str, value: &str) -> Result<()> {
+        self.options.properties.retain(|(known, _)| known != key);
+        self.options.properties.push((key.to_owned(), value.to_owned()));
+        self.write_properties()
+    }
+
+    fn write_properties(&self) -> Result<()> {
+        let mut properties = self
+            .seat
+            .properties(self.dir.path(), self.kafka.metadata(), &self.extra);
+        for (key, value) in &self.options.properties {
             properties.retain(|(known, _)| known != key);
             properties.push((key.clone(), value.clone()));
         }
@@ -108,33 +203,20 @@ impl Broker {
             .iter()
             .map(|(key, value)| format!("{key}={value}\n"))
             .collect();
-        let config = dir.path().join("server.properties");
-        fs::write(&config, text)?;
+        Ok(fs::write(self.properties_file(), text)?)
+    }
 
-        let cluster_id = ports::cluster_id();
-        let config = config
-            .to_str()
-            .context("temporary folders have plain names")?
-            .to_owned();
-        let mut format = vec!["format", "--cluster-id", &cluster_id, "--config", &config];
-        let users: Vec<String> = options
-            .listeners
-            .iter()
-            .flat_map(Listener::scram_arguments)
-            .collect();
-        format.extend(users.iter().flat_map(|user| ["--add-scram", user]));
-        kafka.tool("kafka.tools.StorageTool", &format)?;
+    fn properties_file(&self) -> PathBuf {
+        self.dir.path().join("server.properties")
+    }
 
-        let mut broker = Self {
-            kafka,
-            options,
-            bootstrap,
-            extra,
-            process: None,
-            dir,
-        };
-        broker.start_again()?;
-        Ok(broker)
+    fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// Its id in its cluster.
+    pub fn node(&self) -> i32 {
+        self.seat.node
     }
 
     /// Address of the plain listener. It stays the same over restarts.
@@ -142,9 +224,14 @@ impl Broker {
         &self.bootstrap
     }
 
-    /// Address of a further listener: `TLS` or `SCRAM`.
+    /// Address of a further listener: `TLS`, `SCRAM` or `VIA`.
     pub fn bootstrap_of(&self, name: &str) -> Result<&str> {
         Ok(&self.bound(name)?.address)
+    }
+
+    /// Where a further listener itself listens, whatever its clients are told.
+    pub fn bind_address_of(&self, name: &str) -> Result<&str> {
+        Ok(&self.bound(name)?.bind)
     }
 
     /// A file of client properties (`security.protocol` and so on) for Java's console tools on a further listener.
@@ -174,12 +261,12 @@ impl Broker {
     }
 
     pub fn admin(&self) -> Result<Admin<'_>> {
-        Admin::new(self)
+        Admin::new(&self.kafka, &self.bootstrap, 1)
     }
 
     /// The batches of a partition as they lie in the broker's segments.
     pub fn log_batches(&self, topic: &str, partition: i32) -> Result<Batches> {
-        Batches::open(&self.dir.path().join("data").join(format!("{topic}-{partition}")))
+        Batches::open(&self.data().join(format!("{topic}-{partition}")))
     }
 
     /// Stops in order (SIGTERM): partitions are closed, nothing has to be recovered.
@@ -198,18 +285,17 @@ impl Broker {
 
     /// Starts a stopped or killed broker on the same ports and data, and waits until it answers.
     pub fn start_again(&mut self) -> Result<()> {
-        let logging = Kafka::logging_flag(self.dir.path())?;
-        let mut command = self.kafka.java(
-            "kafka.Kafka",
-            &[
-                "-Xms128m",
-                "-Xmx512m",
-                "-XX:+UseG1GC",
-                "-Djava.awt.headless=true",
-                &logging,
-            ],
-        );
-        command.arg(self.dir.path().join("server.properties"));
+        self.launch()?;
+        self.wait_until_ready()
+    }
+
+    /// Starts it and does not wait: a cluster answers when most of its nodes are there.
+    pub(crate) fn launch(&mut self) -> Result<()> {
+        let logging = self.kafka.logging_flag(self.dir.path())?;
+        let mut flags = self.seat.jvm_flags().to_vec();
+        flags.extend(["-Djava.awt.headless=true", &logging]);
+        let mut command = self.kafka.java("kafka.Kafka", &flags);
+        command.arg(self.properties_file());
         let name = format!("broker {}", self.options.name);
         self.process = Some(Process::spawn(
             &name,
@@ -217,7 +303,7 @@ impl Broker {
             &self.log(),
             Some(self.dir.path()),
         )?);
-        self.wait_until_ready()
+        Ok(())
     }
 
     /// Stops in order and starts again.
@@ -226,11 +312,11 @@ impl Broker {
         self.start_again()
     }
 
-    fn wait_until_ready(&mut self) -> Result<()> {
+    pub(crate) fn wait_until_ready(&mut self) -> Result<()> {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.bootstrap)
             .create()?;
-        let name = self.options.name.clone();
+        let (name, node) = (self.options.name.clone(), self.seat.node);
         let process = self.process()?;
         wait::until(&format!("the broker {name}"), READY, || {
             if let Some(status) = process.ended()? {
@@ -246,7 +332,8 @@ impl Broker {
                 .iter()
                 .flat_map(|topic| topic.partitions())
                 .all(|partition| partition.leader() >= 0);
-            Ok((led && !metadata.brokers().is_empty()).then_some(()))
+            let registered = metadata.brokers().iter().any(|broker| broker.id() == node);
+            Ok((led && registered).then_some(()))
         })
         .with_context(|| {
             format!(
@@ -309,55 +396,5 @@ impl Pair {
     }
 }
 
-fn properties(dir: &Path, port: u16, controller: u16, extra: &[listeners::Bound]) -> Vec<(String, String)> {
-    let listener = |bound: &listeners::Bound| format!(",{}://{}", bound.name, bound.address);
-    let further: String = extra.iter().map(listener).collect();
-    let protocols: String = extra
-        .iter()
-        .map(|bound| format!(",{}:{}", bound.name, bound.protocol))
-        .collect();
-    let mut properties: Vec<(String, String)> = [
-        ("process.roles", "broker,controller".to_owned()),
-        ("node.id", "1".to_owned()),
-        ("controller.quorum.voters", format!("1@127.0.0.1:{controller}")),
-        ("controller.listener.names", "CONTROLLER".to_owned()),
-        (
-            "listeners",
-            format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{further}"),
-        ),
-        (
-            "advertised.listeners",
-            format!("PLAINTEXT://127.0.0.1:{port}{further}"),
-        ),
-        (
-            "listener.security.protocol.map",
-            format!("PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocols}"),
-        ),
-        ("inter.broker.listener.name", "PLAINTEXT".to_owned()),
-        (
-            "authorizer.class.name",
-            "org.apache.kafka.metadata.authorizer.StandardAuthorizer".to_owned(),
-        ),
-        ("super.users", "User:ANONYMOUS".to_owned()),
-        ("log.dirs", dir.join("data").display().to_string()),
-        ("auto.create.topics.enable", "false".to_owned()),
-        ("group.initial.rebalance.delay.ms", "0".to_owned()),
-        // One broker, and few partitions of the internal topics: a start and a restart are faster.
-        ("offsets.topic.replication.factor", "1".to_owned()),
-        ("offsets.topic.num.partitions", "4".to_owned()),
-        ("transaction.state.log.replication.factor", "1".to_owned()),
-        ("transaction.state.log.min.isr", "1".to_owned()),
-        ("transaction.state.log.num.partitions", "4".to_owned()),
-        ("share.coordinator.state.topic.replication.factor", "1".to_owned()),
-        ("share.coordinator.state.topic.min.isr", "1".to_owned()),
-        // A test that waits for compaction or retention does not wait for minutes.
-        ("log.cleaner.backoff.ms", "500".to_owned()),
-        ("log.cleaner.dedupe.buffer.size", "16777216".to_owned()),
-        ("log.retention.check.interval.ms", "5000".to_owned()),
-        ("log.initial.task.delay.ms", "1000".to_owned()),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into();
-    properties.extend(extra.iter().flat_map(|bound| bound.broker_properties.clone()));
-    properties
-}
+/// Of a formatted folder: the node's id, and the folder's own.
+const META_PROPERTIES: &str = "meta.properties";

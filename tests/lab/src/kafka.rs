@@ -13,17 +13,46 @@ use crate::environment;
 
 pub const VERSION: &str = "4.3.1";
 
-/// The release of Kafka under test, on this machine.
+/// The release under test, and old ones that a mirror must speak to as well.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Release {
+    /// [`VERSION`]
+    #[default]
+    Current,
+    /// 3.9.2: the last before 4.0
+    Bridge,
+    /// 2.8.2: the oldest that gives topics ids, with ZooKeeper
+    Oldest,
+}
+
+/// Where a release keeps a cluster's metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Metadata {
+    KRaft,
+    ZooKeeper,
+}
+
+/// A release of Kafka on this machine.
 #[derive(Clone, Debug)]
 pub struct Kafka {
+    release: Release,
     libs: PathBuf,
     java: PathBuf,
 }
 
 const POM: &str = include_str!("../kafka/pom.xml");
+const OLD_POM: &str = include_str!("../kafka/old.xml");
 /// Written last: a folder without it was left by an interrupted fetch.
 const COMPLETE: &str = ".complete";
 const OLDEST_JAVA: u32 = 17;
+
+/// Of the releases before 4.0, which log by log4j 1.
+const OLD_LOGGING: &str = "\
+log4j.rootLogger=INFO, console
+log4j.appender.console=org.apache.log4j.ConsoleAppender
+log4j.appender.console.layout=org.apache.log4j.PatternLayout
+log4j.appender.console.layout.ConversionPattern=%d{HH:mm:ss,SSS} %-5p %c{1} %m%n
+";
 
 const LOGGING: &str = "\
 status=error
@@ -35,26 +64,68 @@ rootLogger.level=info
 rootLogger.appenderRef.console.ref=console
 ";
 
+// === impl Release ===
+
+impl Release {
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Current => VERSION,
+            Self::Bridge => "3.9.2",
+            Self::Oldest => "2.8.2",
+        }
+    }
+
+    fn pom(self) -> &'static str {
+        match self {
+            Self::Current => POM,
+            Self::Bridge | Self::Oldest => OLD_POM,
+        }
+    }
+}
+
 // === impl Kafka ===
 
 impl Kafka {
     /// Finds Kafka in the cache or fetches it with Maven (about 55 MiB, once). `TOWPATH_KAFKA_LIBS` names a folder of jars to take instead.
     pub fn fetch() -> Result<Self> {
+        let release = Release::Current;
+        match environment::variable("TOWPATH_KAFKA_LIBS") {
+            Some(libs) => {
+                let libs = PathBuf::from(libs);
+                ensure!(
+                    libs.is_dir(),
+                    "TOWPATH_KAFKA_LIBS={}: no such folder; unset it to fetch Kafka",
+                    libs.display()
+                );
+                let java = find_java()?;
+                Ok(Self { release, libs, java })
+            }
+            None => Self::find_or_fetch(release),
+        }
+    }
+
+    /// As [`Kafka::fetch`] for any release.
+    pub fn fetch_release(release: Release) -> Result<Self> {
+        match release {
+            Release::Current => Self::fetch(),
+            Release::Bridge | Release::Oldest => Self::find_or_fetch(release),
+        }
+    }
+
+    fn find_or_fetch(release: Release) -> Result<Self> {
         let java = find_java()?;
-        if let Some(libs) = environment::variable("TOWPATH_KAFKA_LIBS") {
-            let libs = PathBuf::from(libs);
-            ensure!(
-                libs.is_dir(),
-                "TOWPATH_KAFKA_LIBS={}: no such folder; unset it to fetch Kafka",
-                libs.display()
-            );
-            return Ok(Self { libs, java });
+        let libs = environment::cache_dir()?.join(format!("kafka-{}", release.version()));
+        if !libs.join(COMPLETE).is_file() {
+            fetch_to(&libs, release)?;
         }
-        let folder = environment::cache_dir()?.join(format!("kafka-{VERSION}"));
-        if !folder.join(COMPLETE).is_file() {
-            fetch_to(&folder)?;
+        Ok(Self { release, libs, java })
+    }
+
+    pub(crate) fn metadata(&self) -> Metadata {
+        match self.release {
+            Release::Current | Release::Bridge => Metadata::KRaft,
+            Release::Oldest => Metadata::ZooKeeper,
         }
-        Ok(Self { libs: folder, java })
     }
 
     /// The folder of jars.
@@ -104,10 +175,16 @@ impl Kafka {
     }
 
     /// Writes the logging configuration of a server to a folder and returns the JVM flag that names it.
-    pub fn logging_flag(folder: &Path) -> Result<String> {
-        let file = folder.join("log4j2.properties");
-        fs::write(&file, LOGGING)?;
-        Ok(format!("-Dlog4j2.configurationFile={}", file.display()))
+    pub fn logging_flag(&self, folder: &Path) -> Result<String> {
+        let (name, text, flag) = match self.release {
+            Release::Current => ("log4j2.properties", LOGGING, "log4j2.configurationFile="),
+            Release::Bridge | Release::Oldest => {
+                ("log4j.properties", OLD_LOGGING, "log4j.configuration=file:")
+            }
+        };
+        let file = folder.join(name);
+        fs::write(&file, text)?;
+        Ok(format!("-D{flag}{}", file.display()))
     }
 }
 
@@ -145,17 +222,17 @@ fn find_java() -> Result<PathBuf> {
 }
 
 /// Fetches into a folder of our own and renames it: an interrupted or a concurrent fetch leaves nothing half done.
-fn fetch_to(folder: &Path) -> Result<()> {
+fn fetch_to(folder: &Path, release: Release) -> Result<()> {
     let mvn = environment::find_program("mvn").context(
         "mvn was not found in PATH, and Kafka is fetched with it: on Debian: apt-get install maven",
     )?;
     let parent = folder.parent().context("the cache folder has a parent")?;
     fs::create_dir_all(parent)?;
     let work = tempfile::Builder::new().prefix(".kafka-").tempdir_in(parent)?;
-    fs::write(work.path().join("pom.xml"), POM)?;
+    fs::write(work.path().join("pom.xml"), release.pom())?;
     let libs = work.path().join("libs");
-    run_maven(&mvn, work.path(), &libs)?;
-    fs::write(libs.join(COMPLETE), VERSION)?;
+    run_maven(&mvn, work.path(), &libs, release)?;
+    fs::write(libs.join(COMPLETE), release.version())?;
     if let Err(error) = fs::rename(&libs, folder) {
         // Another process was faster, or an older version of this program left the folder without the mark.
         if !folder.join(COMPLETE).is_file() {
@@ -167,9 +244,11 @@ fn fetch_to(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn run_maven(mvn: &Path, work: &Path, libs: &Path) -> Result<()> {
+fn run_maven(mvn: &Path, work: &Path, libs: &Path, release: Release) -> Result<()> {
+    let version = release.version();
     let mut child = Command::new(mvn)
         .args(["-B", "dependency:copy-dependencies"])
+        .arg(format!("-Dkafka.version={version}"))
         .arg(format!("-DoutputDirectory={}", libs.display()))
         .current_dir(work)
         .stdin(Stdio::null())
@@ -181,7 +260,7 @@ fn run_maven(mvn: &Path, work: &Path, libs: &Path) -> Result<()> {
     let stdout = child.stdout.take().context("maven was started with a pipe")?;
     let terminal = std::io::stderr().is_terminal();
     let (mut files, mut log) = (0, Vec::new());
-    eprintln!("fetching Apache Kafka {VERSION} with Maven");
+    eprintln!("fetching Apache Kafka {version} with Maven");
     for line in BufReader::new(stdout).lines() {
         let line = line?;
         if line.contains("Downloaded from") {
@@ -197,7 +276,7 @@ fn run_maven(mvn: &Path, work: &Path, libs: &Path) -> Result<()> {
     let tail = log[log.len().saturating_sub(15)..].join("\n");
     ensure!(
         status.success(),
-        "maven could not fetch Kafka {VERSION} ({status}); is the network reachable? Its last lines:\n{tail}"
+        "maven could not fetch Kafka {version} ({status}); is the network reachable? Its last lines:\n{tail}"
     );
     let jars = fs::read_dir(libs)?.count();
     eprintln!(

@@ -16,6 +16,7 @@
 
 pub mod admin;
 pub mod broker;
+pub mod cluster;
 pub mod compare;
 pub mod environment;
 pub mod generate;
@@ -23,6 +24,7 @@ pub mod kafka;
 pub mod mask;
 pub mod plugins;
 pub mod process;
+pub mod proxy;
 pub mod read;
 pub mod segments;
 pub mod sequence;

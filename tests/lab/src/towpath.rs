@@ -24,6 +24,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::{
+    admin::Admin,
     broker::Broker,
     environment,
     process::Process,
@@ -275,12 +276,17 @@ impl Worker {
         source: &Broker,
         deadline: Duration,
     ) -> Result<Status> {
-        let ends: Vec<i64> = source
-            .admin()?
-            .offsets(topic)?
-            .into_iter()
-            .map(|(_, end)| end)
-            .collect();
+        self.wait_until_mirrored_from(topic, &source.admin()?, deadline)
+    }
+
+    /// As [`Worker::wait_until_mirrored`] from a cluster of several brokers.
+    pub fn wait_until_mirrored_from(
+        &mut self,
+        topic: &str,
+        source: &Admin<'_>,
+        deadline: Duration,
+    ) -> Result<Status> {
+        let ends: Vec<i64> = source.offsets(topic)?.into_iter().map(|(_, end)| end).collect();
         let mut failure = None;
         let status = self.wait_for(
             &format!("{topic} to be mirrored up to {ends:?}"),

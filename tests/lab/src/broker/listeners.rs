@@ -1,4 +1,4 @@
-//! Listeners beside the plain one: TLS with a self-made authority, and SASL SCRAM-SHA-256.
+//! Listeners beside the plain one: TLS with a self-made authority, SASL SCRAM-SHA-256, and plain ones under other addresses.
 
 use std::{
     fs,
@@ -17,6 +17,12 @@ pub enum Listener {
     Tls,
     /// Named `SCRAM`: SASL_PLAINTEXT with SCRAM-SHA-256. These users (name, password) exist from the start, without any ACL.
     Scram { users: Vec<(String, String)> },
+    /// Plain text on `host` (`[::1]`), named `VIA`. Its clients are told `advertised` (`host:port`) instead of its own address: that of a
+    /// [`Proxy`](crate::proxy::Proxy), say.
+    Via {
+        host: String,
+        advertised: Option<String>,
+    },
 }
 
 /// Of every key store and trust store here. They guard nothing.
@@ -26,7 +32,10 @@ pub const STORE_PASSWORD: &str = "towpath-lab";
 pub(super) struct Bound {
     pub(super) name: &'static str,
     pub(super) protocol: &'static str,
+    /// Where clients go.
     pub(super) address: String,
+    /// Where it listens.
+    pub(super) bind: String,
     pub(super) broker_properties: Vec<(String, String)>,
     pub(super) client_properties: PathBuf,
 }
@@ -37,7 +46,7 @@ impl Listener {
     /// Arguments of `StorageTool format --add-scram`.
     pub(super) fn scram_arguments(&self) -> Vec<String> {
         match self {
-            Self::Tls => Vec::new(),
+            Self::Tls | Self::Via { .. } => Vec::new(),
             Self::Scram { users } => users
                 .iter()
                 .map(|(name, password)| format!("SCRAM-SHA-256=[name={name},password={password}]"))
@@ -55,6 +64,7 @@ pub(super) fn bind(kafka: &Kafka, dir: &Path, listeners: &[Listener], ports: &[u
             match listener {
                 Listener::Tls => tls(kafka, dir, address),
                 Listener::Scram { users } => scram(dir, address, users),
+                Listener::Via { host, advertised } => via(dir, format!("{host}:{port}"), advertised.clone()),
             }
         })
         .collect()
@@ -62,6 +72,19 @@ pub(super) fn bind(kafka: &Kafka, dir: &Path, listeners: &[Listener], ports: &[u
 
 pub(super) fn ca_pem(dir: &Path) -> PathBuf {
     dir.join("tls").join("ca.pem")
+}
+
+fn via(dir: &Path, bind: String, advertised: Option<String>) -> Result<Bound> {
+    let client_properties = dir.join("client-via.properties");
+    fs::write(&client_properties, "security.protocol=PLAINTEXT\n")?;
+    Ok(Bound {
+        name: "VIA",
+        protocol: "PLAINTEXT",
+        address: advertised.unwrap_or_else(|| bind.clone()),
+        bind,
+        broker_properties: Vec::new(),
+        client_properties,
+    })
 }
 
 fn scram(dir: &Path, address: String, users: &[(String, String)]) -> Result<Bound> {
@@ -86,6 +109,7 @@ fn scram(dir: &Path, address: String, users: &[(String, String)]) -> Result<Boun
     Ok(Bound {
         name: "SCRAM",
         protocol: "SASL_PLAINTEXT",
+        bind: address.clone(),
         address,
         broker_properties,
         client_properties,
@@ -233,6 +257,7 @@ fn tls(kafka: &Kafka, dir: &Path, address: String) -> Result<Bound> {
     Ok(Bound {
         name: "TLS",
         protocol: "SSL",
+        bind: address.clone(),
         address,
         broker_properties,
         client_properties,

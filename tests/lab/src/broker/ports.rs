@@ -10,7 +10,7 @@ use rand::{RngExt, seq::IndexedRandom};
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
 /// Ports that nobody listens on now.
-pub(super) fn free(count: usize) -> Result<Vec<u16>> {
+pub(crate) fn free(count: usize) -> Result<Vec<u16>> {
     let mut random = rand::rng();
     let mut held = Vec::new();
     for _ in 0..10_000 {
@@ -33,7 +33,7 @@ pub(super) fn free(count: usize) -> Result<Vec<u16>> {
 }
 
 /// A cluster id as Kafka makes them: 16 random bytes in URL-safe base64.
-pub(super) fn cluster_id() -> String {
+pub(crate) fn cluster_id() -> String {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     // The last of 22 characters carries two bits.
     let characters = (0..21)
