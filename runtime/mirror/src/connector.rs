@@ -30,6 +30,7 @@ use crate::{
     route::Routes,
     stages::Stages,
     status::{ConnectorStatus, Lag, Mirrored, RunStatus, Snapshot, TaskStatus},
+    targets::Creation,
     task::{self, Assignment, Task},
 };
 
@@ -169,7 +170,10 @@ impl Connector {
                     let discovery = Discovery::new(
                         self.name.clone(),
                         (self.source.clone(), self.target.clone()),
-                        self.config.replication_factor,
+                        Creation {
+                            replication_factor: self.config.replication_factor,
+                            model: self.worker.positions_topic.as_str().into(),
+                        },
                         self.config.start,
                         Arc::clone(&self.routes),
                         stored,

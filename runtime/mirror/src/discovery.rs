@@ -16,7 +16,7 @@ use towpath_wire::{
 use crate::{
     config::{Selection, Start},
     route::{self, Routes},
-    targets::{self, Wanted},
+    targets::{self, Creation, Wanted},
     task::Assignment,
 };
 
@@ -51,7 +51,7 @@ pub(crate) struct Discovery {
     source: Client,
     target: Client,
     source_cluster: ClusterId,
-    replication_factor: i16,
+    creation: Creation,
     start: Start,
     routes: Arc<Mutex<Routes>>,
     stored: HashMap<PositionKey, Position>,
@@ -69,7 +69,7 @@ impl Discovery {
     pub(crate) fn new(
         connector: String,
         (source, target): (Client, Client),
-        replication_factor: i16,
+        creation: Creation,
         start: Start,
         routes: Arc<Mutex<Routes>>,
         stored: HashMap<PositionKey, Position>,
@@ -79,7 +79,7 @@ impl Discovery {
             source_cluster: source.cluster_id(),
             source,
             target,
-            replication_factor,
+            creation,
             start,
             routes,
             stored,
@@ -225,7 +225,7 @@ impl Discovery {
                 configs: targets::copied_configs(&configs.remove(&topic.name).unwrap_or_default()),
             })
             .collect();
-        targets::ensure(&self.target, &wanted, self.replication_factor).await
+        targets::ensure(&self.target, &wanted, &self.creation).await
     }
 
     /// The partitions that may begin at their latest record: those that a connector finds when it runs for the first time.

@@ -1,6 +1,6 @@
 //! Topics on the target: created like the source's, and looked at before the first record is written.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use towpath_domain::TopicName;
 use towpath_wire::{
@@ -33,6 +33,14 @@ pub(crate) struct Wanted {
     pub configs: Vec<(String, String)>,
 }
 
+/// How missing topics are created.
+#[derive(Clone, Debug)]
+pub(crate) struct Creation {
+    pub replication_factor: i16,
+    /// a topic of the target that is there: its configs are those that the target's brokers know
+    pub model: TopicName,
+}
+
 /// The source's explicit configs, as a created topic takes them over.
 pub(crate) fn copied_configs(source: &[ConfigEntry]) -> Vec<(String, String)> {
     source
@@ -47,22 +55,26 @@ pub(crate) fn copied_configs(source: &[ConfigEntry]) -> Vec<(String, String)> {
 pub(crate) async fn ensure(
     client: &Client,
     wanted: &[Wanted],
-    replication_factor: i16,
+    creation: &Creation,
 ) -> Result<HashMap<TopicName, Result<Target, Error>>, Error> {
     let mut failed = HashMap::new();
     let names: Vec<TopicName> = wanted.iter().map(|topic| topic.name.clone()).collect();
     let present = present(client, &names).await?;
-    let missing: Vec<NewTopic> = wanted
+    let missing: Vec<&Wanted> = wanted
         .iter()
         .filter(|topic| !present.contains_key(&topic.name))
-        .map(|topic| NewTopic {
-            name: topic.name.clone(),
-            partitions: topic.partitions,
-            replication_factor,
-            configs: topic.configs.clone(),
-        })
         .collect();
     if !missing.is_empty() {
+        let known = known_configs(client, &creation.model, &missing).await;
+        let missing: Vec<NewTopic> = missing
+            .into_iter()
+            .map(|topic| NewTopic {
+                name: topic.name.clone(),
+                partitions: topic.partitions,
+                replication_factor: creation.replication_factor,
+                configs: within(topic, known.as_ref()),
+            })
+            .collect();
         for (name, result) in client.create_topics(&missing).await? {
             match result {
                 Ok(_) => tracing::info!(topic = %name, "created topic on the target"),
@@ -99,6 +111,40 @@ pub(crate) async fn ensure(
     }
     answer.extend(failed.into_iter().map(|(name, error)| (name, Err(error))));
     Ok(answer)
+}
+
+/// The names of the topic configs that the target's brokers have; none when nobody wants any, or when they do not tell.
+async fn known_configs(client: &Client, model: &TopicName, missing: &[&Wanted]) -> Option<HashSet<String>> {
+    if missing.iter().all(|topic| topic.configs.is_empty()) {
+        return None;
+    }
+    match client.describe_topic_configs(std::slice::from_ref(model)).await {
+        Ok(mut described) => Some(
+            described
+                .remove(model)?
+                .into_iter()
+                .map(|entry| entry.name)
+                .collect(),
+        ),
+        Err(error) => {
+            tracing::warn!(topic = %model, %error, "which configs the target knows cannot be told: all are copied");
+            None
+        }
+    }
+}
+
+/// A release knows configs that another does not, and creates no topic with one that it does not know.
+fn within(topic: &Wanted, known: Option<&HashSet<String>>) -> Vec<(String, String)> {
+    let is_known = |name: &String| known.is_none_or(|known| known.contains(name));
+    let (configs, unknown): (Vec<_>, Vec<_>) = topic
+        .configs
+        .iter()
+        .cloned()
+        .partition(|(name, _)| is_known(name));
+    for (name, value) in unknown {
+        tracing::warn!(topic = %topic.name, config = name, value, "left out of the created topic: the target's brokers do not know this config");
+    }
+    configs
 }
 
 /// What the named topics are like; absent where a topic is not there.
@@ -149,4 +195,22 @@ async fn present(client: &Client, names: &[TopicName]) -> Result<HashMap<TopicNa
         .filter(|topic| topic.error.is_none())
         .map(|topic| (topic.name.clone(), topic))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn configs_that_the_target_does_not_know_are_left_out() {
+        let pair = |name: &str| (name.to_owned(), "1".to_owned());
+        let topic = Wanted {
+            name: "orders".into(),
+            partitions: 1,
+            configs: vec![pair("retention.ms"), pair("message.format.version")],
+        };
+        let known = HashSet::from(["retention.ms".to_owned(), "cleanup.policy".to_owned()]);
+        assert_eq!(within(&topic, Some(&known)), [pair("retention.ms")]);
+        assert_eq!(within(&topic, None), topic.configs);
+    }
 }

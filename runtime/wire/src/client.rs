@@ -3,9 +3,11 @@
 mod cluster;
 mod configs;
 mod metadata;
+mod missing;
 mod offsets;
 mod pool;
 mod producer_id;
+mod reach;
 mod topics;
 
 #[cfg(test)]
@@ -20,12 +22,13 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 use towpath_domain::{ClusterId, LeaderEpoch, TopicPartition};
 
-use crate::{Address, Connection, Error, Options, Peer};
+use crate::{Address, Connection, Error, Options};
 use cluster::Cluster;
 use pool::Pool;
 
 pub use configs::{ConfigEntry, ConfigSource};
 pub use metadata::{PartitionMetadata, TopicMetadata, Topics};
+pub use missing::{Missing, Use};
 pub use offsets::{ListedOffset, OffsetSpec};
 pub use producer_id::ProducerId;
 pub use topics::NewTopic;
@@ -42,6 +45,7 @@ struct Inner {
     options: Options,
     bootstrap: Vec<Address>,
     cluster_id: ClusterId,
+    missing: Vec<Missing>,
     cluster: RwLock<Cluster>,
     pool: Mutex<Pool>,
     closed: CancellationToken,
@@ -62,12 +66,12 @@ pub struct Leader {
 // === impl Client ===
 
 impl Client {
-    /// Tries each bootstrap server once, in order, each for at most `connect_timeout` and all for at most `request_timeout`,
-    /// until one answers who its cluster is. When none does, the error says why for each.
+    /// Tries each bootstrap server once, in order, all for at most `request_timeout`, until one answers who its cluster is. One that is silent
+    /// holds up the next for a second. When none answers, the error says why for each.
     pub async fn connect(options: Options) -> Result<Self, Error> {
         let bootstrap = parse(&options.bootstrap_servers)?;
         let closed = CancellationToken::new();
-        let connection = bootstrap_connection(&bootstrap, &options, &closed).await?;
+        let connection = reach::bootstrap(&bootstrap, &options, &closed).await?;
         let answer = metadata::ask(&connection, &Topics::Names(Vec::new())).await?;
         let mut cluster = Cluster::default();
         cluster.update_brokers(&answer);
@@ -77,6 +81,7 @@ impl Client {
             options,
             bootstrap,
             cluster_id,
+            missing: missing::of(&connection),
             cluster: RwLock::new(cluster),
             pool: Mutex::default(),
             closed,
@@ -86,6 +91,14 @@ impl Client {
     /// What the cluster calls itself; empty for one that is older than Kafka 0.10.1.
     pub fn cluster_id(&self) -> ClusterId {
         self.0.cluster_id.clone()
+    }
+
+    /// What the broker that was reached first cannot do, by its versions of the protocol: nothing of a current one.
+    pub fn missing(&self, used_as: Use) -> impl Iterator<Item = &Missing> {
+        self.0
+            .missing
+            .iter()
+            .filter(move |missing| missing.used_as == used_as)
     }
 
     pub fn options(&self) -> &Options {
@@ -147,31 +160,4 @@ fn parse(servers: &[String]) -> Result<Vec<Address>, Error> {
     } else {
         Err(Error::Address { mistakes })
     }
-}
-
-/// The first of the bootstrap servers that speaks Kafka.
-async fn bootstrap_connection(
-    addresses: &[Address],
-    options: &Options,
-    closed: &CancellationToken,
-) -> Result<Connection, Error> {
-    let until = tokio::time::Instant::now() + options.request_timeout;
-    let mut causes = Vec::new();
-    for address in addresses {
-        let peer = Peer {
-            address: address.clone(),
-            node: None,
-        };
-        let opening = Connection::open(peer.clone(), options, closed.child_token());
-        match tokio::time::timeout_at(until, opening).await {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(cause)) => causes.push(cause),
-            Err(_) => causes.push(Error::Timeout {
-                peer,
-                api: "ApiVersions",
-                after: options.request_timeout,
-            }),
-        }
-    }
-    Err(Error::Bootstrap { causes })
 }

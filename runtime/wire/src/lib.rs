@@ -12,12 +12,14 @@ mod backoff;
 pub mod batch;
 mod client;
 mod connection;
+mod dial;
 mod error;
 mod fetch;
 mod kafka_error;
 mod options;
 pub mod positions;
 mod produce;
+mod race;
 mod retry;
 mod sasl;
 mod security;
@@ -28,8 +30,8 @@ mod scripted;
 
 pub use backoff::Backoff;
 pub use client::{
-    Client, ConfigEntry, ConfigSource, Leader, ListedOffset, NewTopic, NodeId, OffsetSpec, PartitionMetadata,
-    ProducerId, TopicMetadata, Topics,
+    Client, ConfigEntry, ConfigSource, Leader, ListedOffset, Missing, NewTopic, NodeId, OffsetSpec,
+    PartitionMetadata, ProducerId, TopicMetadata, Topics, Use,
 };
 pub use connection::{Connection, InFlight};
 pub use error::{Error, Peer, Versions};

@@ -47,6 +47,12 @@ impl<'a> Admin<'a> {
         })
     }
 
+    /// Topics are created with so many replicas instead of as many as there are brokers, three at most.
+    #[must_use]
+    pub fn with_replicas(self, replicas: i32) -> Self {
+        Self { replicas, ..self }
+    }
+
     /// Creates a topic and waits until every partition has a leader.
     pub fn create_topic(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) -> Result<()> {
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.replicas));

@@ -224,7 +224,7 @@ impl Broker {
         &self.bootstrap
     }
 
-    /// Address of a further listener: `TLS`, `SCRAM` or `VIA`.
+    /// Address of a further listener: `TLS`, `SCRAM`, or the name that it was given.
     pub fn bootstrap_of(&self, name: &str) -> Result<&str> {
         Ok(&self.bound(name)?.address)
     }

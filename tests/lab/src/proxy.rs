@@ -3,8 +3,7 @@
 //! ```no_run
 //! # use towpath_lab::{broker::{Broker, BrokerOptions, Listener}, proxy::{Network, Proxy}};
 //! let proxy = Proxy::start()?;
-//! let via = Listener::Via { host: "127.0.0.1".to_owned(), advertised: Some(proxy.address().to_owned()) };
-//! let broker = Broker::start(BrokerOptions::named("source").listener(via))?;
+//! let broker = Broker::start(BrokerOptions::named("source").listener(proxy.listener("VIA")))?;
 //! proxy.forward_to(broker.bind_address_of("VIA")?);
 //! proxy.set(Network::default().silent());
 //! # anyhow::Ok(())
@@ -30,7 +29,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::broker::ports;
+use crate::broker::{self, ports};
 
 /// Listens on a loopback port of its own and forwards each connection. Dropping it cuts them all.
 pub struct Proxy {
@@ -144,6 +143,15 @@ impl Proxy {
     /// Where clients go.
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// A listener of a broker whose clients are sent here.
+    pub fn listener(&self, name: &'static str) -> broker::Listener {
+        broker::Listener::Via {
+            name,
+            host: "127.0.0.1",
+            advertised: Some(self.address.clone()),
+        }
     }
 
     /// New connections go there; those that are open stay.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use towpath_domain::{config::Problem, plugin::Kind};
 use towpath_plugin_host as host;
-use towpath_wire::{Client, Error, Options};
+use towpath_wire::{Client, Error, Options, Use};
 
 use super::{Connector, Shared, Worker};
 use crate::{
@@ -46,6 +46,11 @@ pub(super) async fn prepare(
             ),
             "name another cluster: a mirror onto itself would never end",
         ));
+    }
+    for (client, used_as, cluster) in [(&source, Use::Source, "source"), (&target, Use::Target, "target")] {
+        for missing in client.missing(used_as) {
+            tracing::warn!(connector = name, cluster, "{missing}");
+        }
     }
     let routes = Arc::new(Mutex::new(Routes::new(routers)));
     check_topics(&config, &source, &routes, &mut problems).await;

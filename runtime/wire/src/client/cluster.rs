@@ -89,6 +89,11 @@ impl Cluster {
         }
     }
 
+    /// Its address is no longer good.
+    pub(super) fn forget(&mut self, node: NodeId) {
+        self.brokers.remove(&node);
+    }
+
     /// Forgets the topics that are not in an answer about all there are.
     pub(super) fn keep_topics(&mut self, all: &[TopicMetadata]) {
         let names: HashSet<&TopicName> = all.iter().map(|topic| &topic.name).collect();

@@ -48,7 +48,7 @@ impl Client {
     /// Asks any broker, and updates what is cached: brokers, controller, and the leaders of these topics. An error of one topic is in
     /// its [`TopicMetadata`].
     ///
-    /// Fails with [`Error::OtherCluster`] when the addresses lead to another cluster than at first.
+    /// Fails with [`Error::OtherCluster`] when the bootstrap servers lead to another cluster than at first.
     pub async fn metadata(&self, topics: Topics) -> Result<Vec<TopicMetadata>, Error> {
         let mut attempts = Attempts::new(&self.0.options);
         loop {
@@ -60,17 +60,25 @@ impl Client {
     }
 
     pub(super) async fn metadata_once(&self, topics: &Topics) -> Result<Vec<TopicMetadata>, Error> {
-        let connection = self.any().await?;
-        let answer = ask(&connection, topics).await?;
-        let found = cluster_id(&answer);
-        if found != self.0.cluster_id {
+        let answer = loop {
+            let (connection, answer) = self.ask_any(topics).await?;
+            let found = cluster_id(&answer);
+            if found == self.0.cluster_id {
+                break answer;
+            }
             let (peer, expected) = (connection.peer().clone(), self.0.cluster_id.clone());
-            return Err(Error::OtherCluster {
-                peer,
-                expected,
-                found,
-            });
-        }
+            // A broker's old address may be another cluster's by now: the others and the bootstrap servers know its new one.
+            match peer.node {
+                Some(node) => self.forget(node).await,
+                None => {
+                    return Err(Error::OtherCluster {
+                        peer,
+                        expected,
+                        found,
+                    });
+                }
+            }
+        };
         let metadata: Vec<TopicMetadata> = answer.topics.iter().map(TopicMetadata::of).collect();
         self.update_cluster(|cluster| {
             cluster.update_brokers(&answer);

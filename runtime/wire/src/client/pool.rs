@@ -2,10 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use rand::seq::SliceRandom;
 use tokio::sync::Mutex;
 
-use super::{Client, NodeId, bootstrap_connection};
+use super::{Client, NodeId};
 use crate::{Connection, Error};
 
 /// A slot a broker: two callers do not connect twice, and a broker that does not answer holds up nobody who wants another.
@@ -33,33 +32,11 @@ impl Client {
         Ok(connection)
     }
 
-    /// A connection to any broker: one that is there, else to one that is known, else by the bootstrap servers.
-    pub(super) async fn any(&self) -> Result<Connection, Error> {
-        for slot in self.0.pool.lock().await.0.values() {
-            if let Ok(slot) = slot.try_lock()
-                && let Some(connection) = &*slot
-                && connection.is_alive()
-            {
-                return Ok(connection.clone());
-            }
-        }
-        let mut nodes = self.cluster().nodes();
-        nodes.shuffle(&mut rand::rng());
-        let mut causes = Vec::new();
-        for node in nodes {
-            match self.shared(node).await {
-                Ok(connection) => return Ok(connection),
-                Err(Error::Closed) => return Err(Error::Closed),
-                Err(cause) => causes.push(cause),
-            }
-        }
-        match bootstrap_connection(&self.0.bootstrap, &self.0.options, &self.0.closed).await {
-            Err(Error::Bootstrap { causes: more }) => {
-                causes.extend(more);
-                Err(Error::Bootstrap { causes })
-            }
-            other => other,
-        }
+    /// The shared connections that are open now.
+    pub(super) async fn open_connections(&self) -> Vec<Connection> {
+        let slots = self.0.pool.lock().await;
+        let alive = |slot: &Slot| slot.try_lock().ok()?.clone().filter(Connection::is_alive);
+        slots.0.values().filter_map(alive).collect()
     }
 
     /// Where topics are created: the controller. With KRaft any broker passes the request on, and metadata names one at random.

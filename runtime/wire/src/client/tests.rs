@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// A client of a cluster "east", and the connection it will ask on.
-async fn connect(broker: &Broker, options: Options) -> Client {
+pub(super) async fn connect(broker: &Broker, options: Options) -> Client {
     let (client, ()) = tokio::join!(Client::connect(options), async {
         let mut session = broker.session().await;
         metadata(broker, &mut session, "east", "", -1).await;
@@ -172,9 +172,12 @@ async fn a_request_is_made_again_on_a_new_connection_when_the_first_is_lost() {
 async fn addresses_that_lead_to_another_cluster_are_not_followed() {
     let broker = Broker::start().await;
     let client = connect(&broker, broker.options()).await;
+    // Node 1's address is another cluster's now, and so is that of the bootstrap server.
     let (answer, ()) = tokio::join!(client.metadata(Topics::All), async {
-        let mut session = broker.session().await;
-        metadata(&broker, &mut session, "west", "orders", 0).await;
+        for _ in 0..2 {
+            let mut session = broker.session().await;
+            metadata(&broker, &mut session, "west", "orders", 0).await;
+        }
     });
     let error = answer.unwrap_err();
     assert!(
@@ -184,6 +187,44 @@ async fn addresses_that_lead_to_another_cluster_are_not_followed() {
         "{error}"
     );
     assert_eq!(client.leader(&TopicPartition::new("orders", 0)), None);
+}
+
+#[tokio::test]
+async fn brokers_that_are_all_elsewhere_are_found_by_the_bootstrap_servers() {
+    let (bootstrap, old) = (Broker::start().await, Broker::start().await);
+    let options = bootstrap.options();
+    let (client, ()) = tokio::join!(Client::connect(options), async {
+        let mut session = bootstrap.session().await;
+        metadata(&old, &mut session, "east", "", -1).await;
+    });
+    let client = client.unwrap();
+    drop(old);
+    let new = Broker::start().await;
+    let (answer, ()) = tokio::join!(client.metadata(Topics::All), async {
+        let mut session = bootstrap.session().await;
+        metadata(&new, &mut session, "east", "orders", 0).await;
+    });
+    answer.unwrap();
+    let (connection, _session) = tokio::join!(client.open(NodeId(1), "test"), new.session());
+    assert_eq!(connection.unwrap().peer().address, new.address);
+}
+
+#[tokio::test]
+async fn a_silent_broker_does_not_keep_others_from_being_asked() {
+    let (silent, broker) = (Broker::start().await, Broker::start().await);
+    let mut options = broker.options();
+    // More than this test waits for anything.
+    options.request_timeout = std::time::Duration::from_secs(3600);
+    options.bootstrap_servers.insert(0, silent.address.to_string());
+    let client = connect(&broker, options).await;
+    let (answer, ()) = tokio::join!(client.metadata(Topics::All), async {
+        // The connection to node 1 is made, and its answer does not come: the bootstrap servers are asked beside it.
+        let mut unanswered = broker.session().await;
+        assert_eq!(unanswered.asked().await.api, 3);
+        let mut session = broker.session().await;
+        metadata(&broker, &mut session, "east", "orders", 0).await;
+    });
+    assert_eq!(answer.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -17,10 +17,11 @@ pub enum Listener {
     Tls,
     /// Named `SCRAM`: SASL_PLAINTEXT with SCRAM-SHA-256. These users (name, password) exist from the start, without any ACL.
     Scram { users: Vec<(String, String)> },
-    /// Plain text on `host` (`[::1]`), named `VIA`. Its clients are told `advertised` (`host:port`) instead of its own address: that of a
+    /// Plain text on `host` (`[::1]`). Its clients are told `advertised` (`host:port`) instead of its own address: that of a
     /// [`Proxy`](crate::proxy::Proxy), say.
     Via {
-        host: String,
+        name: &'static str,
+        host: &'static str,
         advertised: Option<String>,
     },
 }
@@ -64,7 +65,11 @@ pub(super) fn bind(kafka: &Kafka, dir: &Path, listeners: &[Listener], ports: &[u
             match listener {
                 Listener::Tls => tls(kafka, dir, address),
                 Listener::Scram { users } => scram(dir, address, users),
-                Listener::Via { host, advertised } => via(dir, format!("{host}:{port}"), advertised.clone()),
+                Listener::Via {
+                    name,
+                    host,
+                    advertised,
+                } => via(dir, name, format!("{host}:{port}"), advertised.clone()),
             }
         })
         .collect()
@@ -74,11 +79,11 @@ pub(super) fn ca_pem(dir: &Path) -> PathBuf {
     dir.join("tls").join("ca.pem")
 }
 
-fn via(dir: &Path, bind: String, advertised: Option<String>) -> Result<Bound> {
-    let client_properties = dir.join("client-via.properties");
+fn via(dir: &Path, name: &'static str, bind: String, advertised: Option<String>) -> Result<Bound> {
+    let client_properties = dir.join(format!("client-{name}.properties"));
     fs::write(&client_properties, "security.protocol=PLAINTEXT\n")?;
     Ok(Bound {
-        name: "VIA",
+        name,
         protocol: "PLAINTEXT",
         address: advertised.unwrap_or_else(|| bind.clone()),
         bind,
