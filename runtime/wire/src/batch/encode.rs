@@ -39,6 +39,12 @@ impl Encoder {
     /// Appends a record to the batch being made. Its offset becomes the next of the batch; the record's own is used for errors only.
     /// Fails, and changes nothing, when the batch would not fit its 32-bit length.
     pub fn push(&mut self, record: &Record<'_>) -> Result<(), Error> {
+        self.push_at(self.records, record)
+    }
+
+    /// Appends a record with a given offset delta, larger than the one before: a batch with holes, as compaction leaves them. The header's
+    /// last offset delta is the caller's to write.
+    pub fn push_at(&mut self, offset_delta: i32, record: &Record<'_>) -> Result<(), Error> {
         if self.records == 0 {
             self.base_timestamp = record.timestamp;
             self.max_timestamp = record.timestamp;
@@ -47,7 +53,7 @@ impl Encoder {
         let timestamp_delta = record.timestamp.wrapping_sub(self.base_timestamp);
         let fields = 1
             + varint::size(timestamp_delta)
-            + varint::size(i64::from(self.records))
+            + varint::size(i64::from(offset_delta))
             + nullable_size(record.key)
             + nullable_size(record.value)
             + record.headers.raw().len();
@@ -64,7 +70,7 @@ impl Encoder {
         varint::write_varlong(out, fields as i64);
         out.push(0);
         varint::write_varlong(out, timestamp_delta);
-        varint::write_varint(out, self.records);
+        varint::write_varint(out, offset_delta);
         write_nullable(out, record.key);
         write_nullable(out, record.value);
         out.extend_from_slice(record.headers.raw());

@@ -1,0 +1,167 @@
+//! The APIs, one file each. To add one: a file that implements [`Api`] for its request, and a row below.
+
+use std::ops::RangeInclusive;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::future::BoxFuture;
+use kafka_protocol::{
+    messages::ApiKey,
+    protocol::{HeaderVersion, Request},
+};
+
+use crate::{ErrorCode, context::Context};
+
+mod api_versions;
+mod create_topics;
+mod fetch;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod produce;
+
+pub(crate) use api_versions::versions;
+pub(crate) use fetch::Sessions;
+
+/// A request that brokers answer.
+pub(crate) trait Api: Request + Send + Sync + 'static
+where
+    Self::Response: Send,
+{
+    /// The versions that are served: those of Kafka 4.3.1 that `kafka-protocol` knows.
+    const SERVED: RangeInclusive<i16>;
+
+    /// Does it. Holds no lock over an await.
+    fn handle(self, ctx: &Context, version: i16) -> impl Future<Output = Self::Response> + Send;
+
+    /// The answer that says this error wherever the answer can say one: for a fault, and for a request that may not be handled.
+    fn refuse(&self, ctx: &Context, code: ErrorCode, version: i16) -> Self::Response;
+
+    /// Writes the throttle time into an answer.
+    fn throttle(answer: &mut Self::Response, ms: i32);
+}
+
+/// A row of the table.
+pub(crate) struct Row {
+    pub(crate) key: ApiKey,
+    pub(crate) min: i16,
+    pub(crate) max: i16,
+    serve: Serve,
+}
+
+type Serve = for<'a> fn(&'a Context, Bytes, i16, Refusal) -> BoxFuture<'a, Result<BytesMut, Malformed>>;
+
+/// Whether a fault wants an error for the whole request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    No,
+    /// Instead of handling it.
+    Before(ErrorCode),
+    /// After it was handled: what it has done stays done.
+    After(ErrorCode),
+}
+
+/// A body that cannot be read, or an answer that cannot be written in this version: the connection is closed, as Kafka does.
+#[derive(Debug, thiserror::Error)]
+#[error("{api:?} version {version}: {reason}")]
+pub(crate) struct Malformed {
+    api: ApiKey,
+    version: i16,
+    reason: String,
+}
+
+/// Everything that is served. ApiVersions answers this table.
+pub(crate) static TABLE: &[Row] = {
+    use kafka_protocol::messages::*;
+    &[
+        row::<ProduceRequest>(ApiKey::Produce),
+        row::<FetchRequest>(ApiKey::Fetch),
+        row::<ListOffsetsRequest>(ApiKey::ListOffsets),
+        row::<MetadataRequest>(ApiKey::Metadata),
+        row::<ApiVersionsRequest>(ApiKey::ApiVersions),
+        row::<CreateTopicsRequest>(ApiKey::CreateTopics),
+        row::<InitProducerIdRequest>(ApiKey::InitProducerId),
+    ]
+};
+
+// === impl Row ===
+
+impl Row {
+    pub(crate) fn of(key: i16) -> Option<&'static Self> {
+        TABLE.iter().find(|row| row.key as i16 == key)
+    }
+
+    /// The answer as a frame behind its correlation id: header and body.
+    pub(crate) async fn serve(
+        &self,
+        ctx: &Context,
+        body: Bytes,
+        version: i16,
+        refusal: Refusal,
+    ) -> Result<BytesMut, Malformed> {
+        (self.serve)(ctx, body, version, refusal).await
+    }
+}
+
+const fn row<A: Api>(key: ApiKey) -> Row
+where
+    A::Response: Send,
+{
+    Row {
+        key,
+        min: *A::SERVED.start(),
+        max: *A::SERVED.end(),
+        serve: serve::<A>,
+    }
+}
+
+fn serve<A: Api>(
+    ctx: &Context,
+    mut body: Bytes,
+    version: i16,
+    refusal: Refusal,
+) -> BoxFuture<'_, Result<BytesMut, Malformed>>
+where
+    A::Response: Send,
+{
+    Box::pin(async move {
+        let malformed = |reason: &dyn std::fmt::Display| Malformed {
+            api: ctx.api,
+            version,
+            reason: reason.to_string(),
+        };
+        let request = A::decode(&mut body, version).map_err(|error| malformed(&error))?;
+        let mut answer = match refusal {
+            Refusal::No => request.handle(ctx, version).await,
+            Refusal::Before(code) => request.refuse(ctx, code, version),
+            Refusal::After(code) => {
+                let refused = request.refuse(ctx, code, version);
+                request.handle(ctx, version).await;
+                refused
+            }
+        };
+        if ctx.throttled_ms() > 0 {
+            A::throttle(&mut answer, ctx.throttled_ms());
+        }
+        encode(&answer, version).map_err(|error| malformed(&error))
+    })
+}
+
+/// A code as answers have it: 0 is no error.
+pub(crate) fn number(code: Option<ErrorCode>) -> i16 {
+    code.map_or(0, |code| code.code())
+}
+
+/// Header (but for the correlation id) and body.
+pub(crate) fn encode<R>(answer: &R, version: i16) -> Result<BytesMut, impl std::fmt::Display + use<R>>
+where
+    R: kafka_protocol::protocol::Encodable + HeaderVersion,
+{
+    let flexible = R::header_version(version) >= 1;
+    let size = answer.compute_size(version).unwrap_or(0) + usize::from(flexible);
+    let mut out = BytesMut::with_capacity(size);
+    if flexible {
+        // No tagged fields.
+        out.put_u8(0);
+    }
+    answer.encode(&mut out, version).map(|()| out)
+}
