@@ -11,13 +11,26 @@ use kafka_protocol::{
 
 use crate::{ErrorCode, context::Context};
 
+mod alter_configs;
 mod api_versions;
+mod create_partitions;
 mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_topic_partitions;
+mod elect_leaders;
 mod fetch;
+mod incremental_alter_configs;
 mod init_producer_id;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod produce;
+mod write_txn_markers;
 
 pub(crate) use api_versions::versions;
 pub(crate) use fetch::Sessions;
@@ -79,7 +92,20 @@ pub(crate) static TABLE: &[Row] = {
         row::<MetadataRequest>(ApiKey::Metadata),
         row::<ApiVersionsRequest>(ApiKey::ApiVersions),
         row::<CreateTopicsRequest>(ApiKey::CreateTopics),
+        row::<DeleteTopicsRequest>(ApiKey::DeleteTopics),
+        row::<DeleteRecordsRequest>(ApiKey::DeleteRecords),
         row::<InitProducerIdRequest>(ApiKey::InitProducerId),
+        row::<OffsetForLeaderEpochRequest>(ApiKey::OffsetForLeaderEpoch),
+        row::<WriteTxnMarkersRequest>(ApiKey::WriteTxnMarkers),
+        row::<DescribeConfigsRequest>(ApiKey::DescribeConfigs),
+        row::<AlterConfigsRequest>(ApiKey::AlterConfigs),
+        row::<DescribeLogDirsRequest>(ApiKey::DescribeLogDirs),
+        row::<CreatePartitionsRequest>(ApiKey::CreatePartitions),
+        row::<ElectLeadersRequest>(ApiKey::ElectLeaders),
+        row::<IncrementalAlterConfigsRequest>(ApiKey::IncrementalAlterConfigs),
+        row::<DescribeClusterRequest>(ApiKey::DescribeCluster),
+        row::<DescribeProducersRequest>(ApiKey::DescribeProducers),
+        row::<DescribeTopicPartitionsRequest>(ApiKey::DescribeTopicPartitions),
     ]
 };
 

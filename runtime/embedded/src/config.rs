@@ -178,6 +178,22 @@ impl BrokerConfigs {
             .or_else(|| Some((broker_key(key)?.default?, Source::Default)))
     }
 
+    /// Every value that a broker's key has, the one in force first.
+    pub(crate) fn layers(&self, broker: i32, key: &'static str) -> Vec<(&'static str, String, Source)> {
+        let own = self.own.get(&broker).and_then(|own| own.get(key));
+        let default = broker_key(key).and_then(|definition| definition.default);
+        let layers = [
+            (own.map(String::as_str), Source::Broker),
+            (self.default.get(key).map(String::as_str), Source::BrokerDefault),
+            (self.fixed.get(key).map(String::as_str), Source::Static),
+            (default, Source::Default),
+        ];
+        let set = layers
+            .into_iter()
+            .filter_map(|(value, source)| Some((key, value?.to_owned(), source)));
+        set.collect()
+    }
+
     /// A value of the cluster: the same for every broker.
     pub(crate) fn cluster(&self, key: &str) -> &str {
         self.get(-1, key).map_or("", |(value, _)| value)

@@ -298,7 +298,7 @@ impl Log {
             let Some(first) = self.batches.front() else { return };
             let old = before_ms.is_some_and(|before| first.batch.max_timestamp() < before);
             let rest = self.size() - first.batch.size() as u64;
-            if !old && !keep_bytes.is_some_and(|keep| rest >= keep) {
+            if !old && keep_bytes.is_none_or(|keep| rest < keep) {
                 return;
             }
             self.delete_before(first.last_offset() + 1);

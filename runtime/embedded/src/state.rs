@@ -237,6 +237,23 @@ impl State {
         }
     }
 
+    /// Adds partitions to a topic that is there.
+    pub(crate) fn grow_topic(&mut self, name: &str, placement: Placement) {
+        // Out and in again: where partitions go hangs on the rest of the state.
+        if let Some((name, mut topic)) = self.topics.by_name.remove_entry(name.as_bytes()) {
+            self.place(&mut topic, placement);
+            self.topics.by_name.insert(name, topic);
+        }
+    }
+
+    /// Other configs for a topic, checked ones.
+    pub(crate) fn configure_topic(&mut self, name: &str, configs: BTreeMap<String, String>) {
+        if let Some(topic) = self.topics.by_name.get_mut(name.as_bytes()) {
+            topic.configs = configs;
+            topic.configure(&self.configs);
+        }
+    }
+
     /// Brokers' configs have changed: every topic looks again.
     pub(crate) fn reconfigure(&mut self) {
         for topic in self.topics.by_name.values_mut() {

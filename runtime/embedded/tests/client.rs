@@ -1,4 +1,5 @@
 //! The data plane's own client against the embedded cluster: topics, records there and back, moved leaders, faults.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::time::Duration;
 
