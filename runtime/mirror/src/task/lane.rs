@@ -179,15 +179,19 @@ impl Lane {
         if self.converting || self.fetching || self.next_fetch.is_none() {
             return;
         }
-        while self.pending.len() > self.tried
-            && let Some(last) = self.pending.pop_back()
-        {
-            self.pending_bytes -= last.outgoing.size();
-            self.next_fetch = Some(last.outgoing.source().first);
-            self.fetched_epoch = self
-                .pending
-                .back()
-                .map_or(self.ledger.acked().1, |before| before.epoch);
+        let untried = self.pending.len().saturating_sub(self.tried);
+        if untried > 0 {
+            let dropped = self.pending.split_off(self.tried);
+            self.pending_bytes -= dropped.iter().map(|batch| batch.outgoing.size()).sum::<usize>();
+            // Offset and epoch are of the same place, behind the last batch that is kept, on the wire or acknowledged. With the offset of a
+            // later one and an older epoch the next fetch would look like a truncated source.
+            let last = self.pending.back();
+            let last = last.or(self.in_flight.back().map(|sent| &sent.prepared));
+            let (next, epoch) = last.map_or(self.ledger.acked(), |last| {
+                (last.outgoing.source().next, last.epoch)
+            });
+            self.next_fetch = Some(next);
+            self.fetched_epoch = epoch;
         }
         for prepared in self
             .pending

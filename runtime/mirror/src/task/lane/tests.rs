@@ -426,3 +426,37 @@ fn a_stuck_partition_lets_go_of_what_it_can_read_again_and_nothing_is_passed_ove
     assert_eq!(lane.mark(later).unwrap().next, Offset(21));
     assert!(lane.wants_fetch(Instant::now() + Duration::from_secs(3)));
 }
+
+#[test]
+fn what_is_read_again_begins_in_the_epoch_of_what_is_before_it() {
+    let now = Instant::now();
+    let budget = Budget::new(1_000_000);
+    let of_epoch = |first, epoch| Prepared {
+        epoch: LeaderEpoch(epoch),
+        ..batch(first, 10)
+    };
+    // The source's leader has changed twice, at 11 and at 25; a marker at 21 to 25 was left out.
+    let mut lane = known();
+    for (first, epoch) in [(1, 3), (11, 4), (25, 5)] {
+        lane.push(of_epoch(first, epoch));
+        lane.read_up_to(Offset(first + 10), LeaderEpoch(epoch));
+    }
+    send(&mut lane, 1, now).unwrap();
+    send(&mut lane, 2, now).unwrap();
+    lane.appended(Ticket(1), Some(Offset(1)));
+    lane.let_go(&budget);
+    assert_eq!(
+        (lane.next_fetch, lane.fetched_epoch),
+        (Some(Offset(21)), LeaderEpoch(4)),
+        "behind what is on the wire"
+    );
+    lane.push(of_epoch(25, 5));
+    lane.read_up_to(Offset(35), LeaderEpoch(5));
+    lane.appended(Ticket(2), Some(Offset(11)));
+    lane.let_go(&budget);
+    assert_eq!(
+        (lane.next_fetch, lane.fetched_epoch),
+        (Some(Offset(21)), LeaderEpoch(4)),
+        "behind what is acknowledged"
+    );
+}
