@@ -1,6 +1,6 @@
 //! The configuration of a `MirrorSource` connector: Connect's and MirrorMaker 2's keys where they have one.
 
-use std::time::Duration;
+use std::{num::NonZeroU64, time::Duration};
 
 use regex::RegexSet;
 use towpath_domain::config::{Config, Definition, Key, Presence, Problem, Shape, Values};
@@ -8,7 +8,12 @@ use towpath_wire::Isolation;
 
 mod transforms;
 
+use crate::throttle::Limits;
 pub use transforms::Transform;
+
+/// Limits, which are changed without a restart.
+pub const SOURCE_LIMIT: &str = "source.max.bytes.per.second";
+pub const TARGET_LIMIT: &str = "target.max.bytes.per.second";
 
 /// Every key of a `MirrorSource` connector besides `transforms.*`.
 pub const DEFINITION: Definition = Definition {
@@ -38,10 +43,22 @@ pub const DEFINITION: Definition = Definition {
             documentation: "brokers of the cluster to read from, host:port",
         },
         Key {
+            name: "source.cluster.client.dns.lookup",
+            shape: Shape::OneOf(&["use_all_dns_ips"]),
+            presence: Presence::Default("use_all_dns_ips"),
+            documentation: "use_all_dns_ips: all addresses of a name are tried, and it is resolved anew for each connection",
+        },
+        Key {
             name: "target.cluster.bootstrap.servers",
             shape: Shape::Servers,
             presence: Presence::Optional,
             documentation: "brokers of the cluster to write to, host:port; the worker's bootstrap.servers when missing",
+        },
+        Key {
+            name: "target.cluster.client.dns.lookup",
+            shape: Shape::OneOf(&["use_all_dns_ips"]),
+            presence: Presence::Default("use_all_dns_ips"),
+            documentation: "use_all_dns_ips: all addresses of a name are tried, and it is resolved anew for each connection",
         },
         Key {
             name: "topics",
@@ -113,6 +130,24 @@ pub const DEFINITION: Definition = Definition {
             documentation: "bytes of a task between fetch and acknowledgement; a batch above it is admitted alone",
         },
         Key {
+            name: SOURCE_LIMIT,
+            shape: Shape::Int {
+                min: 0,
+                max: 1_000_000_000_000,
+            },
+            presence: Presence::Default("0"),
+            documentation: "most bytes a second that the connector reads, all tasks together, as compressed as they are; 0: no limit. A file in which only this changes is applied without a restart",
+        },
+        Key {
+            name: TARGET_LIMIT,
+            shape: Shape::Int {
+                min: 0,
+                max: 1_000_000_000_000,
+            },
+            presence: Presence::Default("0"),
+            documentation: "most bytes a second that the connector writes, all tasks together; 0: no limit. A file in which only this changes is applied without a restart",
+        },
+        Key {
             name: "plugin.instances",
             shape: Shape::Int { min: 1, max: 1024 },
             presence: Presence::Optional,
@@ -146,6 +181,7 @@ pub struct MirrorSource {
     pub isolation: Isolation,
     pub fetch: Fetch,
     pub buffer_memory: usize,
+    pub limits: Limits,
     pub plugin_instances: Option<usize>,
     pub transforms: Vec<Transform>,
 }
@@ -241,6 +277,10 @@ impl MirrorSource {
                 ),
             },
             buffer_memory: bytes("target.producer.buffer.memory"),
+            limits: Limits {
+                source: rate(values, SOURCE_LIMIT),
+                target: rate(values, TARGET_LIMIT),
+            },
             plugin_instances: values.get("plugin.instances").map(|_| bytes("plugin.instances")),
             transforms,
         }
@@ -280,6 +320,11 @@ impl Selection {
             .map(|(pattern, _)| pattern.as_str())
             .collect()
     }
+}
+
+/// None for 0, which is no limit.
+fn rate(values: &Values, key: &str) -> Option<NonZeroU64> {
+    NonZeroU64::new(values.int(key).unsigned_abs())
 }
 
 fn regexes(key: &str, patterns: &[String], problems: &mut Vec<Problem>) -> Option<RegexSet> {

@@ -6,7 +6,7 @@ use std::{
     num::NonZeroUsize,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::{FutureExt, future::BoxFuture};
@@ -32,6 +32,7 @@ use crate::{
     status::{ConnectorStatus, Lag, Mirrored, RunStatus, Snapshot, TaskStatus},
     targets::Creation,
     task::{self, Assignment, Task},
+    throttle::{Limits, Throttles},
 };
 
 /// What a worker gives to its connectors.
@@ -69,8 +70,8 @@ pub struct Handle {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
+    throttles: Throttles,
     tasks: Mutex<Vec<TaskHandle>>,
     /// what keeps the connector from finding and preparing topics
     trouble: Mutex<Vec<String>>,
@@ -91,6 +92,19 @@ type Ended = (usize, Result<(), String>);
 type Stored = HashMap<PositionKey, Position>;
 
 const RETRY: Duration = Duration::from_secs(1);
+
+// === impl Shared ===
+
+impl Shared {
+    fn new(limits: Limits) -> Self {
+        Self {
+            throttles: Throttles::new(limits, Instant::now()),
+            tasks: Mutex::default(),
+            trouble: Mutex::default(),
+            failed: Mutex::default(),
+        }
+    }
+}
 
 // === impl Connector ===
 
@@ -251,6 +265,7 @@ impl Connector {
             isolation: self.config.isolation,
             fetch: self.config.fetch,
             buffer_memory: self.config.buffer_memory,
+            throttles: self.shared.throttles.clone(),
             flush_interval: self.worker.flush_interval,
             stages: self.stages().await?,
         });
@@ -311,6 +326,11 @@ impl Connector {
 // === impl Handle ===
 
 impl Handle {
+    /// Other limits, from now on. Nothing is interrupted.
+    pub fn limit(&self, limits: Limits) {
+        self.shared.throttles.set(limits, Instant::now());
+    }
+
     pub fn status(&self) -> ConnectorStatus {
         let tasks = lock(&self.shared.tasks);
         let failed = lock(&self.shared.failed).clone();
@@ -350,6 +370,7 @@ impl Handle {
             kind: "source",
             connector: run(failed),
             trouble: (!trouble.is_empty()).then_some(trouble),
+            throttled: self.shared.throttles.holding_back(Instant::now()),
             tasks,
             lag,
             mirrored,

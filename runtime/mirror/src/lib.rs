@@ -13,3 +13,4 @@ mod stages;
 pub mod status;
 mod targets;
 mod task;
+pub mod throttle;

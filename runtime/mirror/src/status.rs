@@ -13,6 +13,9 @@ pub struct ConnectorStatus {
     /// what keeps the connector from finding or preparing topics; it goes on trying
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// the keys of the limits that hold it back
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub throttled: Vec<&'static str>,
     pub tasks: Vec<TaskStatus>,
     pub lag: Lag,
     pub mirrored: Mirrored,

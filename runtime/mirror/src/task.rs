@@ -40,6 +40,7 @@ use crate::{
     config::Fetch,
     stages::Stages,
     status::{Mirrored, PartitionStatus, Snapshot},
+    throttle::Throttles,
 };
 use budget::Budget;
 use convert::{Chunk, Converted};
@@ -55,6 +56,7 @@ pub(crate) struct Options {
     pub isolation: Isolation,
     pub fetch: Fetch,
     pub buffer_memory: usize,
+    pub throttles: Throttles,
     pub flush_interval: Duration,
     /// one for each partition that may be converted at a time; none: records are not decoded for plugins
     pub stages: Vec<Stages>,
@@ -242,8 +244,12 @@ impl Task {
     /// Partitions that cannot be written give their memory to those that can.
     fn let_go(&mut self) {
         let now = Instant::now();
+        // What a limit holds back is read and waits for its turn: to read it again would only cost.
+        let is_throttled = self.options.throttles.target.is_holding_back(now);
         for lane in self.lanes.iter_mut().filter(|lane| lane.is_stuck(now)) {
-            lane.let_go(&self.budget);
+            if lane.failures > 0 || !is_throttled {
+                lane.let_go(&self.budget);
+            }
         }
     }
 

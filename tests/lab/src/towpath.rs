@@ -56,6 +56,9 @@ pub struct Status {
 pub struct ConnectorStatus {
     pub name: String,
     pub connector: RunStatus,
+    /// The keys of the limits that hold it back.
+    #[serde(default)]
+    pub throttled: Vec<String>,
     #[serde(default)]
     pub tasks: Vec<TaskStatus>,
     #[serde(default)]

@@ -13,7 +13,7 @@ use towpath_mirror::{
     status::ConnectorStatus,
 };
 
-use super::file::{self, ConnectorFile};
+use super::file::{self, ConnectorFile, Written};
 use crate::failure::Failure;
 
 pub(super) struct Connectors {
@@ -27,6 +27,7 @@ struct Running {
     path: PathBuf,
     /// the file as it is applied
     content: Vec<u8>,
+    written: Written,
     name: String,
     handle: Handle,
     token: CancellationToken,
@@ -49,11 +50,12 @@ enum Change {
     Replacing {
         content: Vec<u8>,
         name: String,
+        written: Written,
         connector: Box<Connector>,
     },
 }
 
-type Checked = Result<(String, Connector), Vec<Problem>>;
+type Checked = Result<(Written, String, Connector), Vec<Problem>>;
 
 /// A version that was refused is looked at again after this long: a broker that could not be reached may be back.
 const CHECK_AGAIN: Duration = Duration::from_secs(10);
@@ -104,7 +106,10 @@ impl Connectors {
         let mut prepared = Vec::new();
         for (path, content, parsed) in files {
             match Connector::prepare(parsed.name.clone(), parsed.config, self.worker.clone()).await {
-                Ok(connector) => prepared.push((path, content, parsed.name, connector)),
+                Ok(connector) => {
+                    let file = (path, content, parsed.written);
+                    prepared.push((file, parsed.name, connector));
+                }
                 Err(problems) => sentences.extend(
                     problems
                         .iter()
@@ -115,9 +120,9 @@ impl Connectors {
         if !sentences.is_empty() {
             return Err(Failure::Input(sentences));
         }
-        for (path, content, name, connector) in prepared {
+        for (file, name, connector) in prepared {
             self.running
-                .push(Running::start(path, content, name, connector, &self.token));
+                .push(Running::start(file, name, connector, &self.token));
         }
         Ok(())
     }
@@ -131,18 +136,20 @@ impl Connectors {
                 Change::Replacing {
                     content,
                     name,
+                    written,
                     connector,
                 } => {
                     let running = &mut self.running[index];
                     while running.work.try_join_next().is_some() {}
                     if running.work.is_empty() {
                         tracing::info!(connector = name, file = %running.path.display(), "the changed file is applied");
-                        *running =
-                            Running::start(running.path.clone(), content, name, *connector, &self.token);
+                        let file = (running.path.clone(), content, written);
+                        *running = Running::start(file, name, *connector, &self.token);
                     } else {
                         running.change = Change::Replacing {
                             content,
                             name,
+                            written,
                             connector,
                         };
                     }
@@ -166,16 +173,27 @@ impl Connectors {
         {
             return;
         }
+        let parsed = file::parse(&content, &self.bootstrap);
+        if let Ok(parsed) = &parsed
+            && parsed.written == running.written
+        {
+            tracing::info!(connector = running.name, file = %running.path.display(), limits = ?parsed.config.limits, "the changed limits are applied");
+            running.handle.limit(parsed.config.limits);
+            running.content = content;
+            running.refused = None;
+            running.rejected.clear();
+            return;
+        }
         let others = self
             .running
             .iter()
             .enumerate()
             .filter(|(other, _)| *other != index);
         let taken: Vec<String> = others.map(|(_, running)| running.name.clone()).collect();
-        let (bootstrap, worker, text) = (self.bootstrap.clone(), self.worker.clone(), content.clone());
+        let worker = self.worker.clone();
         let mut work = JoinSet::new();
         work.spawn(async move {
-            let parsed = file::parse(&text, &bootstrap)?;
+            let parsed = parsed?;
             if taken.contains(&parsed.name) {
                 let remedy = "give each connector its own name: positions are found by it";
                 return Err(vec![Problem::new(
@@ -186,7 +204,7 @@ impl Connectors {
                 )]);
             }
             let connector = Connector::prepare(parsed.name.clone(), parsed.config, worker).await?;
-            Ok((parsed.name, connector))
+            Ok((parsed.written, parsed.name, connector))
         });
         self.running[index].change = Change::Checking { content, work };
     }
@@ -213,8 +231,7 @@ impl Connectors {
 
 impl Running {
     fn start(
-        path: PathBuf,
-        content: Vec<u8>,
+        (path, content, written): (PathBuf, Vec<u8>, Written),
         name: String,
         connector: Connector,
         parent: &CancellationToken,
@@ -226,6 +243,7 @@ impl Running {
         Self {
             path,
             content,
+            written,
             name,
             handle,
             token,
@@ -240,11 +258,12 @@ impl Running {
     fn check(&mut self, content: Vec<u8>, mut work: JoinSet<Checked>) {
         match work.try_join_next() {
             None => self.change = Change::Checking { content, work },
-            Some(Ok(Ok((name, connector)))) => {
+            Some(Ok(Ok((written, name, connector)))) => {
                 self.token.cancel();
                 self.change = Change::Replacing {
                     content,
                     name,
+                    written,
                     connector: Box::new(connector),
                 };
             }

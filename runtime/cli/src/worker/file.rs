@@ -4,13 +4,21 @@ use std::path::Path;
 
 use serde::Deserialize;
 use towpath_domain::config::{Config, Problem};
-use towpath_mirror::config::MirrorSource;
+use towpath_mirror::config::{MirrorSource, SOURCE_LIMIT, TARGET_LIMIT};
 
 /// A connector as its file describes it, checked as far as that goes without brokers and plugins.
 #[derive(Debug)]
 pub(super) struct ConnectorFile {
     pub name: String,
     pub config: MirrorSource,
+    pub written: Written,
+}
+
+/// What was written in a file, but for the limits, which are changed without a restart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Written {
+    name: String,
+    config: Config,
 }
 
 #[derive(Deserialize)]
@@ -70,10 +78,17 @@ pub(super) fn parse(content: &[u8], worker_bootstrap: &[String]) -> Result<Conne
         ));
     }
     match MirrorSource::parse(&config, worker_bootstrap) {
-        Ok(config) if problems.is_empty() => Ok(ConnectorFile {
-            name: shape.name,
-            config,
-        }),
+        Ok(parsed) if problems.is_empty() => {
+            config.retain(|key, _| ![SOURCE_LIMIT, TARGET_LIMIT].contains(&key.as_str()));
+            Ok(ConnectorFile {
+                name: shape.name.clone(),
+                config: parsed,
+                written: Written {
+                    name: shape.name,
+                    config,
+                },
+            })
+        }
         Ok(_) => Err(problems),
         Err(more) => {
             problems.extend(more);
@@ -110,6 +125,23 @@ mod tests {
             "{all:?}"
         );
         assert!(all[0].contains(r#"write {"name": "...", "config""#), "{all:?}");
+    }
+
+    #[test]
+    fn a_file_in_which_only_limits_differ_is_told_from_others() {
+        let written = |more: &str| {
+            let text = format!(
+                r#"{{"name": "a", "config": {{"connector.class": "MirrorSource", "topics": "t",
+                "source.cluster.bootstrap.servers": "a:1", "target.cluster.bootstrap.servers": "b:1"{more}}}}}"#
+            );
+            let file = parse(text.as_bytes(), &[]).expect("right");
+            (file.written, file.config.limits)
+        };
+        let (plain, none) = written("");
+        let (limited, some) =
+            written(r#", "source.max.bytes.per.second": 1000, "target.max.bytes.per.second": "2000""#);
+        assert!(plain == limited && none != some);
+        assert!(plain != written(r#", "tasks.max": "2""#).0);
     }
 
     #[test]

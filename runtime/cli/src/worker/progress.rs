@@ -134,6 +134,9 @@ impl Progress {
         if stopped > 0 {
             line.push_str(&format!(" | {} stopped", partitions(stopped)));
         }
+        if !connector.throttled.is_empty() {
+            line.push_str(&format!(" | throttled by {}", connector.throttled.join(", ")));
+        }
         if let Some(what) = connector
             .tasks
             .iter()

@@ -17,6 +17,12 @@ pub(super) const DEFINITION: Definition = Definition {
             documentation: "the cluster that connectors write to when they name no target.cluster.bootstrap.servers, host:port",
         },
         Key {
+            name: "client.dns.lookup",
+            shape: Shape::OneOf(&["use_all_dns_ips"]),
+            presence: Presence::Default("use_all_dns_ips"),
+            documentation: "use_all_dns_ips: all addresses of a name are tried, and it is resolved anew for each connection",
+        },
+        Key {
             name: "client.id",
             shape: Shape::Text,
             presence: Presence::Default("towpath"),

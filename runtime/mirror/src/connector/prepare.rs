@@ -57,6 +57,7 @@ pub(super) async fn prepare(
     if !problems.is_empty() {
         return Err(problems);
     }
+    let shared = Arc::new(Shared::new(config.limits));
     Ok(Connector {
         name,
         config,
@@ -65,7 +66,7 @@ pub(super) async fn prepare(
         target,
         routes,
         transformations: Arc::new(transformations),
-        shared: Arc::new(Shared::default()),
+        shared,
     })
 }
 

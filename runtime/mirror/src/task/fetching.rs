@@ -48,6 +48,7 @@ impl Task {
     /// What to ask a broker for; none while nothing may be fetched from it.
     fn fetch_request(&mut self, node: NodeId, now: Instant) -> Option<(FetchRequest, Vec<usize>)> {
         let max_bytes = self.budget.room(self.options.fetch.max_bytes)?;
+        let max_bytes = self.options.throttles.source.room(max_bytes, now)?;
         let (mut partitions, mut asked) = (Vec::new(), Vec::new());
         let mut is_held_up = false;
         let peer = self.sources.entry(node).or_default();
@@ -110,6 +111,8 @@ impl Task {
         match result {
             Ok(answer) => {
                 let share = self.budget.take(answer.frame_bytes);
+                let now = Instant::now();
+                self.options.throttles.source.take(answer.frame_bytes, now);
                 for partition in answer.partitions {
                     self.fetched_partition(partition, &share);
                 }

@@ -21,6 +21,7 @@ const ACKS_ALL: i16 = -1;
 struct Collected {
     sent: Vec<(usize, Ticket)>,
     partitions: Vec<(TopicPartition, Outgoing)>,
+    bytes: usize,
 }
 
 // === impl Task ===
@@ -39,10 +40,18 @@ impl Task {
                     self.connect(Side::Target, node, now);
                     break;
                 };
-                let Collected { sent, partitions } = self.collect(node, now);
+                let Some(most) = self.options.throttles.target.room(REQUEST_BYTES, now) else {
+                    return;
+                };
+                let Collected {
+                    sent,
+                    partitions,
+                    bytes,
+                } = self.collect(node, most, now);
                 if sent.is_empty() {
                     break;
                 }
+                self.options.throttles.target.take(bytes, now);
                 let request = ProduceRequest {
                     acks: ACKS_ALL,
                     timeout: PRODUCE_TIMEOUT,
@@ -67,13 +76,12 @@ impl Task {
         }
     }
 
-    /// The next batch of each partition that this broker leads.
-    fn collect(&mut self, node: NodeId, now: Instant) -> Collected {
+    /// The next batch of each partition that this broker leads, until there are `most` bytes.
+    fn collect(&mut self, node: NodeId, most: usize, now: Instant) -> Collected {
         let mut collected = Collected::default();
-        let mut bytes = 0;
         for index in 0..self.lanes.len() {
             let lane = &mut self.lanes[index];
-            if !lane.wants_send(now) || !lane.may_send_to(node) || bytes >= REQUEST_BYTES {
+            if !lane.wants_send(now) || !lane.may_send_to(node) || collected.bytes >= most {
                 continue;
             }
             if self
@@ -89,7 +97,7 @@ impl Task {
             let Some(outgoing) = lane.send(ticket, node, now).cloned() else {
                 continue;
             };
-            bytes += outgoing.size();
+            collected.bytes += outgoing.size();
             collected.partitions.push((lane.target.clone(), outgoing));
             collected.sent.push((index, ticket));
         }
