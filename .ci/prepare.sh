@@ -1,4 +1,4 @@
-# Sourced by ./test and ./demo: names what is missing on this machine, builds the programs and the plugins.
+# Sourced by ./test and ./demo: names what is missing on this machine, builds the programs and the plugins. TOWPATH_JAVA=0: without Kafka.
 
 missing=0
 need() {
@@ -10,9 +10,11 @@ need cargo "install Rust with https://rustup.rs"
 need cc "librdkafka is compiled from source, on Debian: apt-get install build-essential"
 need c++ "librdkafka is compiled from source, on Debian: apt-get install build-essential"
 need make "librdkafka is compiled from source, on Debian: apt-get install build-essential"
-# A JDK may be named by JAVA_HOME alone; towpath-lab checks its version.
-[ -x "${JAVA_HOME:-}/bin/java" ] || need java "Kafka's brokers run on it, on Debian: apt-get install default-jdk-headless"
-need mvn "Apache Kafka is fetched with it, on Debian: apt-get install maven"
+if [ "${TOWPATH_JAVA:-1}" = 1 ]; then
+    # A JDK may be named by JAVA_HOME alone; towpath-lab checks its version.
+    [ -x "${JAVA_HOME:-}/bin/java" ] || need java "Kafka's brokers run on it, on Debian: apt-get install default-jdk-headless"
+    need mvn "Apache Kafka is fetched with it, on Debian: apt-get install maven"
+fi
 [ "$missing" = 0 ] || exit 1
 
 wasm=wasm32-unknown-unknown

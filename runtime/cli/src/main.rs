@@ -1,6 +1,7 @@
 //! `towpath`: the command line, where everything is put together.
 #![forbid(unsafe_code)]
 
+mod demo;
 mod failure;
 mod topic;
 mod worker;
@@ -23,6 +24,8 @@ struct Arguments {
 enum Command {
     /// Run mirroring pipelines until SIGTERM or ctrl-c
     Worker(worker::Arguments),
+    /// Mirror generated records between two embedded clusters through two plugins, and compare every one; needs nothing else
+    Demo(demo::Arguments),
     /// Look at topics
     #[command(subcommand)]
     Topic(topic::Command),
@@ -30,9 +33,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_log();
+    start_log(match arguments.command {
+        // It says itself what it does.
+        Command::Demo(_) => "warn,librdkafka=off,rdkafka=off",
+        _ => "info,librdkafka=off,rdkafka=off",
+    });
     let result = match arguments.command {
         Command::Worker(arguments) => worker::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Topic(command) => topic::run(&command),
     };
     match result {
@@ -43,9 +51,9 @@ fn main() -> ExitCode {
 
 /// To stderr; `RUST_LOG` chooses levels as everywhere in Rust. librdkafka's own lines are left out: it logs each attempt to connect, and
 /// what matters of it comes back as an error.
-fn start_log() {
+fn start_log(default: &str) {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,librdkafka=off,rdkafka=off"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

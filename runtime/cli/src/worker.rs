@@ -18,6 +18,9 @@ use crate::failure::Failure;
 use connectors::Connectors;
 use properties::Properties;
 
+pub(crate) use file::parse as connector_from;
+pub(crate) use properties::default_cache as plugin_cache;
+
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The worker's properties, with Connect's key names

@@ -8,7 +8,7 @@ use towpath_mirror::config::{MirrorSource, SOURCE_LIMIT, TARGET_LIMIT};
 
 /// A connector as its file describes it, checked as far as that goes without brokers and plugins.
 #[derive(Debug)]
-pub(super) struct ConnectorFile {
+pub(crate) struct ConnectorFile {
     pub name: String,
     pub config: MirrorSource,
     pub written: Written,
@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// All mistakes at once.
-pub(super) fn parse(content: &[u8], worker_bootstrap: &[String]) -> Result<ConnectorFile, Vec<Problem>> {
+pub(crate) fn parse(content: &[u8], worker_bootstrap: &[String]) -> Result<ConnectorFile, Vec<Problem>> {
     let shape: Shape = serde_json::from_slice(content).map_err(|error| {
         let remedy = r#"write {"name": "...", "config": {"key": "value", ...}} as for Kafka Connect"#;
         vec![Problem::new(

@@ -198,7 +198,7 @@ impl Properties {
     clippy::disallowed_methods,
     reason = "this is the composition root: the environment is read here and passed in"
 )]
-fn default_cache() -> Option<PathBuf> {
+pub(crate) fn default_cache() -> Option<PathBuf> {
     let cache = std::env::var("XDG_CACHE_HOME").map(PathBuf::from);
     let home = || std::env::var("HOME").map(|home| PathBuf::from(home).join(".cache"));
     cache
