@@ -21,6 +21,8 @@ pub struct Key {
 #[derive(Clone, Copy, Debug)]
 pub enum Shape {
     Text,
+    /// anything, and never shown
+    Password,
     /// comma separated, blanks around items dropped
     List,
     Boolean,
@@ -101,7 +103,9 @@ impl Definition {
         let mut values = BTreeMap::new();
         for (name, value) in config {
             if self.keys.iter().all(|key| key.name != name) && !elsewhere(name) {
-                problems.push(Problem::new(name, Some(value), "unknown key", self.guess(name)));
+                // A password under a name that is misspelt is a password all the same.
+                let value = (!sounds_secret(name)).then_some(value.as_str());
+                problems.push(Problem::new(name, value, "unknown key", self.guess(name)));
             }
         }
         for key in self.keys {
@@ -112,7 +116,8 @@ impl Definition {
                         values.insert(key.name, value.to_owned());
                     }
                     Err((message, remedy)) => {
-                        problems.push(Problem::new(key.name, Some(value), message, remedy))
+                        let value = (!matches!(key.shape, Shape::Password)).then_some(value);
+                        problems.push(Problem::new(key.name, value, message, remedy));
                     }
                 },
                 (None, Presence::Required) => {
@@ -146,8 +151,10 @@ impl Shape {
     fn check(self, value: &str) -> Result<(), (String, String)> {
         let fail = |message: &str, remedy: String| Err((message.to_owned(), remedy));
         match self {
-            Self::Text if value.is_empty() => fail("empty", "give a value, or remove the key".to_owned()),
-            Self::Text => Ok(()),
+            Self::Text | Self::Password if value.is_empty() => {
+                fail("empty", "give a value, or remove the key".to_owned())
+            }
+            Self::Text | Self::Password => Ok(()),
             Self::List if items(value).next().is_none() => fail(
                 "an empty list",
                 "name at least one, separated by commas".to_owned(),
@@ -169,7 +176,14 @@ impl Shape {
             Self::OneOf(choices) if choices.contains(&value) => Ok(()),
             Self::OneOf(choices) => fail(
                 "not one of the choices",
-                format!("write one of {}", choices.join(", ")),
+                format!(
+                    "write one of {}",
+                    choices
+                        .iter()
+                        .map(|choice| named(choice))
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ),
             ),
             Self::Topic if TopicName::is_legal(value) => Ok(()),
             Self::Topic => fail(
@@ -216,6 +230,22 @@ impl Values {
     }
 }
 
+/// Whether a key with this name may hold what must not be shown: a password, a private key, a JAAS line.
+pub fn sounds_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [
+        "pass",
+        "secret",
+        "jaas",
+        "token",
+        "credential",
+        "certificate",
+        ".key",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
+}
+
 /// The items of a comma separated list.
 pub fn items(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(str::trim).filter(|item| !item.is_empty())
@@ -228,6 +258,15 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .filter(|(likeness, _)| *likeness > 0.85)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate)
+}
+
+/// A choice as it can be read in a list of choices.
+fn named(choice: &'static str) -> &'static str {
+    if choice.is_empty() {
+        "nothing at all"
+    } else {
+        choice
+    }
 }
 
 fn is_server(server: &str) -> bool {
@@ -262,6 +301,12 @@ mod tests {
                 presence: Presence::Optional,
                 documentation: "brokers",
             },
+            Key {
+                name: "password",
+                shape: Shape::Password,
+                presence: Presence::Optional,
+                documentation: "of the store",
+            },
         ],
     };
 
@@ -291,6 +336,22 @@ mod tests {
                 r#"servers = "http://kafka": "http://kafka" is not host:port; write host:port, separated by commas, for example kafka-1:9092,kafka-2:9092"#,
             ]
         );
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_not_shown() {
+        let (_, problems) = parse(&[
+            ("topics", "a"),
+            ("password", ""),
+            ("ssl.keystore.pasword", "x"),
+            ("ssl.passphrase", "hidden"),
+        ]);
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(
+            problems.iter().all(|problem| !problem.contains("hidden")),
+            "{problems:?}"
+        );
+        assert_eq!(problems[2], "password: empty; give a value, or remove the key");
     }
 
     #[test]

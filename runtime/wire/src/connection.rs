@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Error, KafkaError, Options, Peer, Versions,
     api::{Api, Call},
-    transport,
+    transport::{self, Transport},
 };
 use link::{Link, Lost};
 use state::Delivered;
@@ -63,15 +63,15 @@ pub struct InFlight<A> {
 impl Connection {
     /// Connects and negotiates versions. Ends when `token` is cancelled.
     pub(crate) async fn open(peer: Peer, options: &Options, token: CancellationToken) -> Result<Self, Error> {
-        let (reader, writer) =
-            transport::open(&peer.address, options)
-                .await
-                .map_err(|cause| Error::Connect {
-                    peer: peer.clone(),
-                    cause: Arc::new(cause),
-                })?;
+        let transport = transport::open(&peer.address, options)
+            .await
+            .map_err(|cause| Error::from_connecting(&peer, cause))?;
+        let link = match transport {
+            Transport::Plain(reader, writer) => Link::start(peer, reader, writer, options, token),
+            Transport::Tls(reader, writer) => Link::start(peer, reader, writer, options, token),
+        };
         let mut connection = Inner {
-            link: Link::start(peer, reader, writer, options, token),
+            link,
             versions: Vec::new(),
             client_id: StrBytes::from_string(options.client_id.clone()),
             request_timeout: options.request_timeout,

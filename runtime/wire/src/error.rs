@@ -4,7 +4,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use towpath_domain::{ClusterId, TopicName, TopicPartition};
 
-use crate::{Address, KafkaError, NodeId};
+use crate::{Address, KafkaError, NodeId, security::Refused};
 
 /// Every text names the broker, the API and whether trying again can help. What to do about an error is decided in
 /// [`Error::retry`]. Cheap enough to clone: the requests of a lost connection all get the same cause.
@@ -17,6 +17,9 @@ pub enum Error {
     Bootstrap { causes: Vec<Error> },
     #[error("{peer}: cannot connect: {cause} (retriable)")]
     Connect { peer: Peer, cause: Arc<io::Error> },
+    /// The two sides do not come together; the sentence says what to change. A certificate may be mended while we wait, so it is tried again.
+    #[error("{peer}: TLS: {what} (retriable)")]
+    Tls { peer: Peer, what: Arc<str> },
     /// The request may or may not have been carried out.
     #[error("{peer}: {api}: the connection was lost: {cause} (retriable)")]
     Disconnected {
@@ -39,7 +42,8 @@ pub enum Error {
     },
     #[error(
         "{peer}: {api}: an answer of {bytes} bytes was announced, {limit} are allowed; \
-         is this a plain text listener of a Kafka broker? (not retriable)"
+         {} (not retriable)",
+        listener(*bytes)
     )]
     FrameTooLarge {
         peer: Peer,
@@ -115,6 +119,29 @@ struct Prefixed<'a>(&'static str, &'a Option<String>);
 // === impl Error ===
 
 impl Error {
+    /// Why there is no connection.
+    pub(crate) fn from_connecting(peer: &Peer, cause: io::Error) -> Self {
+        let peer = peer.clone();
+        match refused(&cause) {
+            Some(what) => Self::Tls { peer, what },
+            None => Self::Connect {
+                peer,
+                cause: Arc::new(cause),
+            },
+        }
+    }
+
+    /// Whether the broker is there and the two do not come together. The text says what to change.
+    pub fn is_about_security(&self) -> bool {
+        match self {
+            Self::Tls { .. } => true,
+            Self::FrameTooLarge { bytes, .. } => is_alert(*bytes),
+            Self::Bootstrap { causes } => causes.iter().any(Self::is_about_security),
+            Self::GaveUp { last, .. } => last.is_about_security(),
+            _ => false,
+        }
+    }
+
     /// Kafka's error, when a broker answered one.
     pub fn kafka(&self) -> Option<KafkaError> {
         match self {
@@ -123,6 +150,26 @@ impl Error {
             Self::GaveUp { last, .. } => last.kafka(),
             _ => None,
         }
+    }
+}
+
+/// The sentence, when TLS is what failed.
+pub(crate) fn refused(cause: &io::Error) -> Option<Arc<str>> {
+    let refused = cause.get_ref()?.downcast_ref::<Refused>()?;
+    Some(refused.0.as_str().into())
+}
+
+/// Whether these are the first four bytes of a TLS alert: content type 21, version 3.x.
+fn is_alert(first: u32) -> bool {
+    first >> 16 == 0x1503
+}
+
+/// What listens there, by the first four bytes that it said.
+fn listener(first: u32) -> &'static str {
+    if is_alert(first) {
+        "a TLS listener says this to plain text: set security.protocol to SSL or SASL_SSL, or name the port of a plain text listener"
+    } else {
+        "is this a listener of a Kafka broker?"
     }
 }
 

@@ -22,7 +22,7 @@ mod produce;
 mod race;
 mod retry;
 mod sasl;
-mod security;
+pub mod security;
 mod transport;
 
 #[cfg(test)]

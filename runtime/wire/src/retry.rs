@@ -91,6 +91,8 @@ impl Error {
         match self {
             // A broker that is gone may have handed its partitions over.
             Self::Connect { .. } | Self::Disconnected { .. } | Self::Timeout { .. } => Retry::AfterMetadata,
+            // Certificates and stores are renewed while the client runs; another broker may be all right meanwhile.
+            Self::Tls { .. } => Retry::AfterMetadata,
             Self::Bootstrap { .. } => Retry::Backoff,
             // The cache does not know the node or the leader yet.
             Self::UnknownNode { .. } | Self::NoLeader { .. } => Retry::AfterMetadata,

@@ -1,8 +1,14 @@
 //! How a connection is protected, and who says that it is who: what `security.protocol` stands for.
 
+mod jaas;
+pub mod keys;
 mod secret;
+mod tls;
 
 pub use secret::{Environment, Secret, Unresolved};
+pub use tls::{Pem, Tls};
+
+pub(crate) use tls::{Refused, Stream};
 
 use crate::Sasl;
 
@@ -12,7 +18,3 @@ pub struct Security {
     pub tls: Option<Tls>,
     pub sasl: Option<Sasl>,
 }
-
-/// What `ssl.*` says.
-#[derive(Clone, Debug)]
-pub enum Tls {}

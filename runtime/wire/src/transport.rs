@@ -1,18 +1,63 @@
-//! Opening the stream to a broker: the one place that knows what lies below the protocol. TLS and SASL come in here.
+//! Opening the stream to a broker: the one place that knows what lies below the protocol.
 
 use std::io;
 
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::{
+    io::{ReadHalf, WriteHalf},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    time::{Instant, timeout_at},
+};
 
-use crate::{Address, Options, dial::dial};
+use crate::{
+    Address, Options,
+    dial::dial,
+    security::{Refused, Stream, Tls},
+};
 
-/// Resolves, connects within `connect_timeout`, and splits the stream.
-pub(crate) async fn open(
-    address: &Address,
-    options: &Options,
-) -> io::Result<(OwnedReadHalf, OwnedWriteHalf)> {
+/// Both directions of a connection, for a task each.
+pub(crate) enum Transport {
+    Plain(OwnedReadHalf, OwnedWriteHalf),
+    /// They share a lock, which each holds while it encrypts or decrypts what one system call moves. A connection that fetches hardly writes,
+    /// and one that produces hardly reads.
+    Tls(ReadHalf<Stream>, WriteHalf<Stream>),
+}
+
+/// Resolves, connects and, with TLS, shakes hands: all within `connect_timeout`.
+pub(crate) async fn open(address: &Address, options: &Options) -> io::Result<Transport> {
+    let until = Instant::now() + options.connect_timeout;
     let stream = dial(address, options.connect_timeout).await?;
     // Requests are written whole; waiting for more to say only delays them.
     stream.set_nodelay(true)?;
-    Ok(stream.into_split())
+    match &options.security.tls {
+        None => {
+            let (reader, writer) = stream.into_split();
+            Ok(Transport::Plain(reader, writer))
+        }
+        Some(tls) => {
+            let stream = timeout_at(until, encrypted(tls, &address.host, stream))
+                .await
+                .map_err(|_| {
+                    let limit = options.connect_timeout.as_millis();
+                    let what = format!("connected, and no TLS within {limit} ms");
+                    io::Error::new(io::ErrorKind::TimedOut, what)
+                })??;
+            let (reader, writer) = tokio::io::split(stream);
+            Ok(Transport::Tls(reader, writer))
+        }
+    }
+}
+
+async fn encrypted(tls: &Tls, host: &str, stream: TcpStream) -> io::Result<Stream> {
+    let tls = tls.clone();
+    let session = tokio::task::spawn_blocking(move || tls.session())
+        .await
+        .map_err(io::Error::other)?
+        .map_err(|problems| {
+            let sentences: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            io::Error::other(Refused(sentences.join("; ")))
+        })?;
+    Stream::connect(session, host, stream).await
 }

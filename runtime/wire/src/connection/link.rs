@@ -15,7 +15,7 @@ use super::{
     state::{Cause, Deliver, State},
     write,
 };
-use crate::{Error, Options, Peer, api::Api};
+use crate::{Error, Options, Peer, api::Api, error::refused};
 
 /// The tasks of a connection and the queue to them. Dropping it ends them.
 #[derive(Debug)]
@@ -183,9 +183,10 @@ async fn read<R: AsyncRead + Unpin>(state: Arc<State>, stream: R, max_frame: usi
 
 /// One frame, in a buffer of exactly its size: what is decoded from it shares that buffer.
 async fn frame<R: AsyncRead + Unpin>(stream: &mut BufReader<R>, max_frame: usize) -> Result<Bytes, Cause> {
-    let lost = |cause: std::io::Error| match cause.kind() {
-        std::io::ErrorKind::UnexpectedEof => Cause::Lost("the broker closed it".to_owned()),
-        _ => Cause::Lost(cause.to_string()),
+    let lost = |cause: std::io::Error| match (refused(&cause), cause.kind()) {
+        (Some(what), _) => Cause::Tls(what),
+        (None, std::io::ErrorKind::UnexpectedEof) => Cause::Lost("the broker closed it".to_owned()),
+        (None, _) => Cause::Lost(cause.to_string()),
     };
     let length = stream.read_u32().await.map_err(lost)?;
     let size = length as usize;

@@ -54,6 +54,8 @@ pub(super) enum Delivered {
 pub(super) enum Cause {
     /// Either side closed it, or the network did.
     Lost(String),
+    /// An alert: with TLS 1.3 a broker looks at our certificate when we think that all is well.
+    Tls(Arc<str>),
     /// What came is not the answer to the first request that waits.
     Protocol(String),
     /// An answer that was decoded in vain; whoever waited for it was told.
@@ -215,6 +217,10 @@ impl State {
                     bytes: *bytes,
                     limit: *limit,
                 },
+                Cause::Tls(what) => Error::Tls {
+                    peer,
+                    what: Arc::clone(what),
+                },
                 Cause::Expired if pending.deadline <= now => Error::Timeout {
                     peer,
                     api,
@@ -265,6 +271,7 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lost(what) => f.write_str(what),
+            Self::Tls(what) => write!(f, "TLS: {what}"),
             Self::Protocol(what) => write!(f, "an answer was not what was asked for: {what}"),
             Self::Undecodable(what) => write!(f, "an answer was not understood: {what}"),
             Self::TooLarge { bytes, limit } => {

@@ -153,7 +153,10 @@ async fn a_frame_that_cannot_be_is_said_so() {
             "an answer of 4294967295 bytes was announced, 1000 are allowed",
         ),
         // What a TLS listener says to a plain text request: an alert.
-        (&[21, 3, 3, 0, 2, 2, 70], "is this a plain text listener"),
+        (
+            &[21, 3, 3, 0, 2, 2, 70],
+            "a TLS listener says this to plain text: set security.protocol to SSL",
+        ),
     ] {
         let (connection, mut session) = open(&broker, &options).await;
         let answer = ask(&connection).await.unwrap();

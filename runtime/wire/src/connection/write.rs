@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncWrite, AsyncWriteExt},
     sync::mpsc,
-    time::Instant,
+    time::{Duration, Instant, timeout},
 };
 
 use super::{
@@ -16,6 +16,8 @@ use super::{
 
 /// Slices handed to one system call; more than the segments of any usual request.
 const SLICES: usize = 128;
+/// How long the reading task may take to find out why nothing can be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Writes requests for as long as they come.
 pub(super) async fn write<W: AsyncWrite + Unpin>(
@@ -34,6 +36,8 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(
             next = queue.try_recv().ok();
         }
         if let Err(cause) = write_all(&mut stream, &mut segments).await {
+            // What the broker said last is still to be read, and says more: an alert of TLS, for one.
+            let _ = timeout(LAST_WORDS, state.closed()).await;
             return Cause::Lost(cause.to_string());
         }
     }

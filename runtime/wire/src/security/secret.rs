@@ -3,7 +3,11 @@
 //! `${file:/path/to.properties:key}`, `${dir:/folder:file}` and `${env:NAME}` mean what they mean under Kafka's FileConfigProvider,
 //! DirectoryConfigProvider and EnvVarConfigProvider. They may stand anywhere in a value, more than once.
 
-use std::{collections::BTreeMap, fmt, fs, io, path::Path, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, fmt, fs, path::Path, sync::Arc};
+
+use towpath_domain::config::Problem;
+
+use super::jaas::Jaas;
 
 /// A value that is not to be shown. It is kept as it was configured and resolved at each use, so that what it refers to can be changed while
 /// the program runs.
@@ -13,54 +17,18 @@ pub struct Secret {
     key: Arc<str>,
     text: Arc<str>,
     environment: Environment,
+    /// The value is this option of the JAAS line that the text is.
+    option: Option<&'static str>,
 }
 
 /// The environment's variables, as they were when the program started. Shows nothing of itself: there are passwords in it.
 #[derive(Clone, Default)]
 pub struct Environment(Arc<BTreeMap<String, String>>);
 
-/// A reference that leads nowhere. None of the texts has a value in it.
+/// A reference that leads nowhere: key, what is wrong and remedy, and no value.
 #[derive(Clone, Debug, thiserror::Error)]
-pub enum Unresolved {
-    #[error(
-        "{key}: {reference} names no provider that is known; \
-         write ${{file:/path/to.properties:key}}, ${{dir:/folder:file}} or ${{env:NAME}}"
-    )]
-    Provider { key: Arc<str>, reference: String },
-    #[error("{key}: {reference} is incomplete: write {shape}")]
-    Incomplete {
-        key: Arc<str>,
-        reference: String,
-        shape: &'static str,
-    },
-    #[error("{key}: {reference}: {} cannot be read: {cause}; name a file that the worker may read", path.display())]
-    Unreadable {
-        key: Arc<str>,
-        reference: String,
-        path: PathBuf,
-        cause: Arc<io::Error>,
-    },
-    #[error("{key}: {reference}: {} is not a Java properties file: {cause}; write key=value, one a line", path.display())]
-    NotProperties {
-        key: Arc<str>,
-        reference: String,
-        path: PathBuf,
-        cause: String,
-    },
-    #[error("{key}: {reference}: {} has no key {name:?}; add it, or correct the reference", path.display())]
-    NoKey {
-        key: Arc<str>,
-        reference: String,
-        path: PathBuf,
-        name: String,
-    },
-    #[error("{key}: {reference}: the environment has no variable {name}; set it for the worker's process")]
-    NoVariable {
-        key: Arc<str>,
-        reference: String,
-        name: String,
-    },
-}
+#[error("{0}")]
+pub struct Unresolved(pub Problem);
 
 // === impl Secret ===
 
@@ -71,6 +39,16 @@ impl Secret {
             key: key.into(),
             text: text.into(),
             environment: environment.clone(),
+            option: None,
+        }
+    }
+
+    /// An option of the JAAS line that this is. References in the line are resolved before it is read, as Kafka does: the whole line may be one.
+    #[expect(dead_code, reason = "the rows of sasl.* come with the mechanisms")]
+    pub(super) fn option(&self, name: &'static str) -> Self {
+        Self {
+            option: Some(name),
+            ..self.clone()
         }
     }
 
@@ -91,16 +69,22 @@ impl Secret {
             rest = &rest[start + length + 1..];
         }
         resolved.push_str(rest);
-        Ok(resolved)
+        let Some(option) = self.option else {
+            return Ok(resolved);
+        };
+        let mut line =
+            Jaas::parse(&resolved).map_err(|mistake| self.unresolved(mistake.message, mistake.remedy))?;
+        line.options.remove(option).ok_or_else(|| {
+            self.unresolved(
+                format!("{} has no option {option}", line.module),
+                format!("write {option}=\"...\" behind the module"),
+            )
+        })
     }
 
     fn look_up(&self, reference: &str, provider: &str, what: &str) -> Result<String, Unresolved> {
-        let key = self.key.clone();
-        let incomplete = |shape| Unresolved::Incomplete {
-            key: key.clone(),
-            reference: reference.to_owned(),
-            shape,
-        };
+        let incomplete =
+            |shape| self.unresolved(format!("{reference} is incomplete"), format!("write {shape}"));
         match provider {
             "file" => match what.split_once(':') {
                 Some((path, name)) => self.property(reference, Path::new(path), name),
@@ -111,48 +95,50 @@ impl Secret {
                 Some((folder, file)) => self.content(reference, &Path::new(folder).join(file)),
                 None => Err(incomplete("${dir:/folder:file}")),
             },
-            "env" => {
-                let name = what.trim_start_matches(':');
-                self.environment
-                    .get(name)
-                    .map(str::to_owned)
-                    .ok_or_else(|| Unresolved::NoVariable {
-                        key: self.key.clone(),
-                        reference: reference.to_owned(),
-                        name: name.to_owned(),
-                    })
-            }
-            _ => Err(Unresolved::Provider {
-                key: self.key.clone(),
-                reference: reference.to_owned(),
-            }),
+            "env" => match self.environment.get(what.trim_start_matches(':')) {
+                Some(value) => Ok(value.to_owned()),
+                None => Err(self.unresolved(
+                    format!("{reference}: the environment has no such variable"),
+                    "set it for the process, or correct the reference",
+                )),
+            },
+            _ => Err(self.unresolved(
+                format!("{reference} names no provider that is known"),
+                "write ${file:/path/to.properties:key}, ${dir:/folder:file} or ${env:NAME}",
+            )),
         }
     }
 
     fn property(&self, reference: &str, path: &Path, name: &str) -> Result<String, Unresolved> {
         let content = self.content(reference, path)?;
-        let mut properties =
-            java_properties::read(content.as_bytes()).map_err(|cause| Unresolved::NotProperties {
-                key: self.key.clone(),
-                reference: reference.to_owned(),
-                path: path.to_owned(),
-                cause: cause.to_string(),
-            })?;
-        properties.remove(name).ok_or_else(|| Unresolved::NoKey {
-            key: self.key.clone(),
-            reference: reference.to_owned(),
-            path: path.to_owned(),
-            name: name.to_owned(),
+        let mut properties = java_properties::read(content.as_bytes()).map_err(|cause| {
+            self.unresolved(
+                format!(
+                    "{reference}: {} is not a Java properties file: {cause}",
+                    path.display()
+                ),
+                "write key=value, one a line",
+            )
+        })?;
+        properties.remove(name).ok_or_else(|| {
+            self.unresolved(
+                format!("{reference}: {} has no key {name:?}", path.display()),
+                "add it, or correct the reference",
+            )
         })
     }
 
     fn content(&self, reference: &str, path: &Path) -> Result<String, Unresolved> {
-        fs::read_to_string(path).map_err(|cause| Unresolved::Unreadable {
-            key: self.key.clone(),
-            reference: reference.to_owned(),
-            path: path.to_owned(),
-            cause: Arc::new(cause),
+        fs::read_to_string(path).map_err(|cause| {
+            self.unresolved(
+                format!("{reference}: {} cannot be read: {cause}", path.display()),
+                "name a file that this process may read",
+            )
         })
+    }
+
+    fn unresolved(&self, message: String, remedy: impl Into<String>) -> Unresolved {
+        Unresolved(Problem::new(&*self.key, None, message, remedy))
     }
 }
 
@@ -227,7 +213,7 @@ mod tests {
             ),
             (
                 "${file:/a}".to_owned(),
-                "${file:/a} is incomplete: write ${file:/path/to.properties:key}",
+                "${file:/a} is incomplete; write ${file:/path/to.properties:key}",
             ),
             (format!("${{file:{path}/none:a}}"), "none cannot be read"),
             (
@@ -236,7 +222,7 @@ mod tests {
             ),
             (
                 "x${env:NONE}".to_owned(),
-                "the environment has no variable NONE; set it",
+                "${env:NONE}: the environment has no such variable; set it",
             ),
         ] {
             let error = resolve(&text).unwrap_err();
