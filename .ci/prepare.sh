@@ -10,6 +10,10 @@ need cargo "install Rust with https://rustup.rs"
 need cc "librdkafka is compiled from source, on Debian: apt-get install build-essential"
 need c++ "librdkafka is compiled from source, on Debian: apt-get install build-essential"
 need make "librdkafka is compiled from source, on Debian: apt-get install build-essential"
+if [ ! -e /usr/include/openssl/ssl.h ] && ! pkg-config --exists openssl 2>/dev/null; then
+    echo "OpenSSL's headers were not found: librdkafka is compiled with TLS, on Debian: apt-get install libssl-dev" >&2
+    missing=1
+fi
 if [ "${TOWPATH_JAVA:-1}" = 1 ]; then
     # A JDK may be named by JAVA_HOME alone; towpath-lab checks its version.
     [ -x "${JAVA_HOME:-}/bin/java" ] || need java "Kafka's brokers run on it, on Debian: apt-get install default-jdk-headless"

@@ -9,6 +9,7 @@ mod worker;
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use towpath_wire::Environment;
 
 /// Moves workloads from one Kafka cluster to another while both stay in service.
 ///
@@ -38,15 +39,24 @@ fn main() -> ExitCode {
         Command::Demo(_) => "warn,librdkafka=off,rdkafka=off",
         _ => "info,librdkafka=off,rdkafka=off",
     });
+    let environment = environment();
     let result = match arguments.command {
-        Command::Worker(arguments) => worker::run(&arguments),
+        Command::Worker(arguments) => worker::run(&arguments, &environment),
         Command::Demo(arguments) => demo::run(&arguments),
-        Command::Topic(command) => topic::run(&command),
+        Command::Topic(command) => topic::run(&command, &environment),
     };
     match result {
         Ok(code) => code,
         Err(failure) => failure.report(),
     }
+}
+
+/// For `${env:NAME}` in configurations. What is no text cannot be referred to.
+fn environment() -> Environment {
+    Environment::new(
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    )
 }
 
 /// To stderr; `RUST_LOG` chooses levels as everywhere in Rust. librdkafka's own lines are left out: it logs each attempt to connect, and

@@ -1,13 +1,17 @@
 //! `towpath topic`: commands about topics.
 
+mod client;
+
 use std::{
     io::{IsTerminal, Write},
+    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use clap::ValueEnum;
 use towpath_kafka::verify::{self, Endpoint, Error, Isolation, Options, Report, Timestamps};
+use towpath_wire::Environment;
 
 use crate::failure::Failure;
 
@@ -25,6 +29,12 @@ pub(crate) struct Verify {
     /// Brokers of the target cluster, host:port separated by commas
     #[arg(long, value_name = "SERVERS")]
     target_bootstrap_servers: String,
+    /// Kafka client properties for the source: security.protocol, ssl.*, sasl.*
+    #[arg(long, value_name = "FILE")]
+    source_config: Option<PathBuf>,
+    /// Kafka client properties for the target
+    #[arg(long, value_name = "FILE")]
+    target_config: Option<PathBuf>,
     /// The topic on the source
     #[arg(long)]
     topic: String,
@@ -62,9 +72,32 @@ enum Output {
     Json,
 }
 
-pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
+pub(crate) fn run(command: &Command, environment: &Environment) -> Result<ExitCode, Failure> {
     let Command::Verify(arguments) = command;
     let target = arguments.target_topic.as_ref().unwrap_or(&arguments.topic);
+    let endpoint = |servers, topic, config: Option<&Path>| -> Result<Endpoint, Vec<String>> {
+        Ok(Endpoint {
+            properties: config.map_or(Ok(Vec::new()), |config| client::read(config, environment))?,
+            ..Endpoint::new(servers, topic)
+        })
+    };
+    let source = endpoint(
+        &arguments.source_bootstrap_servers,
+        &arguments.topic,
+        arguments.source_config.as_deref(),
+    );
+    let target = endpoint(
+        &arguments.target_bootstrap_servers,
+        target,
+        arguments.target_config.as_deref(),
+    );
+    let (source, target) = match (source, target) {
+        (Ok(source), Ok(target)) => (source, target),
+        (source, target) => {
+            let mistakes = [source.err(), target.err()];
+            return Err(Failure::Input(mistakes.into_iter().flatten().flatten().collect()));
+        }
+    };
     let options = Options {
         isolation: match arguments.isolation_level {
             Level::ReadCommitted => Isolation::ReadCommitted,
@@ -76,10 +109,7 @@ pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
             Compared::Ignored => Timestamps::Ignored,
         },
         stall_timeout: Duration::from_secs(arguments.stall_timeout),
-        ..Options::new(
-            Endpoint::new(&arguments.source_bootstrap_servers, &arguments.topic),
-            Endpoint::new(&arguments.target_bootstrap_servers, target),
-        )
+        ..Options::new(source, target)
     };
     let shows = std::io::stderr().is_terminal();
     let report = verify::compare(&options, None, |passed, total| {

@@ -7,6 +7,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use towpath_mirror::connector::Worker;
 use towpath_plugin_host as host;
+use towpath_wire::Environment;
 
 mod connectors;
 mod file;
@@ -38,8 +39,8 @@ const TICK: Duration = Duration::from_millis(500);
 /// How long a worker that was told to stop may take; a second signal ends it at once.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let properties = Properties::read(&arguments.config)?;
+pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
+    let properties = Properties::read(&arguments.config, environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -63,7 +64,7 @@ async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode,
         host: Arc::new(host),
     };
     let token = CancellationToken::new();
-    let mut connectors = Connectors::new(worker, properties.bootstrap_servers.clone(), token.clone());
+    let mut connectors = Connectors::new(worker, properties.defaults.clone(), token.clone());
     tokio::select! {
         opened = connectors.open(&arguments.connectors) => opened?,
         _ = terminate.recv() => return Ok(ExitCode::SUCCESS),

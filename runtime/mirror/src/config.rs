@@ -4,11 +4,15 @@ use std::{num::NonZeroU64, time::Duration};
 
 use regex::RegexSet;
 use towpath_domain::config::{Config, Definition, Key, Presence, Problem, Shape, Values};
-use towpath_wire::Isolation;
+use towpath_wire::{Isolation, Security};
 
+mod clusters;
 mod transforms;
 
 use crate::throttle::Limits;
+use clusters::Target;
+
+pub use clusters::Defaults;
 pub use transforms::Transform;
 
 /// Limits, which are changed without a restart.
@@ -173,7 +177,9 @@ pub const DEFINITION: Definition = Definition {
 pub struct MirrorSource {
     pub tasks_max: usize,
     pub source: Vec<String>,
+    pub source_security: Security,
     pub target: Vec<String>,
+    pub target_security: Security,
     pub topics: Selection,
     pub refresh_topics_interval: Duration,
     pub replication_factor: i16,
@@ -213,10 +219,14 @@ pub struct Fetch {
 // === impl MirrorSource ===
 
 impl MirrorSource {
-    /// Checks a configuration; all mistakes at once. `worker_bootstrap` is the target when the configuration names none.
-    pub fn parse(config: &Config, worker_bootstrap: &[String]) -> Result<Self, Vec<Problem>> {
-        let (values, mut problems) =
-            DEFINITION.parse(config, |key| key.starts_with("transforms.") || is_later_kind(key));
+    /// Checks a configuration; all mistakes at once. Reads what secrets refer to, and opens no store yet.
+    pub fn parse(config: &Config, defaults: &Defaults) -> Result<Self, Vec<Problem>> {
+        let (values, mut problems) = DEFINITION.parse(config, |key| {
+            key.starts_with("transforms.")
+                || is_later_kind(key)
+                || clusters::is_security(key)
+                || Security::owns(key)
+        });
         for (key, value) in config.iter().filter(|(key, _)| is_later_kind(key)) {
             problems.push(Problem::new(
                 key,
@@ -227,20 +237,16 @@ impl MirrorSource {
         }
         let topics = Selection::parse(&values, &mut problems);
         let transforms = transforms::parse(config, &values, &mut problems);
-        let target = match values.get("target.cluster.bootstrap.servers") {
-            Some(_) => values.list("target.cluster.bootstrap.servers"),
-            None => worker_bootstrap.to_vec(),
-        };
-        if target.is_empty() && !config.contains_key("target.cluster.bootstrap.servers") {
-            problems.push(Problem::new(
-                "target.cluster.bootstrap.servers",
-                None,
-                "missing, and the worker has no bootstrap.servers to write to instead",
-                "name the target's brokers, host:port",
-            ));
-        }
+        let source_security = clusters::source(config, defaults, &mut problems);
+        let target = clusters::target(config, &values, defaults, &mut problems);
         match topics {
-            Some(topics) if problems.is_empty() => Ok(Self::from_values(&values, topics, target, transforms)),
+            Some(topics) if problems.is_empty() => Ok(Self::from_values(
+                &values,
+                topics,
+                source_security,
+                target,
+                transforms,
+            )),
             _ => Err(problems),
         }
     }
@@ -248,14 +254,17 @@ impl MirrorSource {
     fn from_values(
         values: &Values,
         topics: Selection,
-        target: Vec<String>,
+        source_security: Security,
+        target: Target,
         transforms: Vec<Transform>,
     ) -> Self {
         let bytes = |key| usize::try_from(values.int(key)).unwrap_or(usize::MAX);
         Self {
             tasks_max: bytes("tasks.max"),
             source: values.list("source.cluster.bootstrap.servers"),
-            target,
+            source_security,
+            target: target.servers,
+            target_security: target.security,
             topics,
             refresh_topics_interval: Duration::from_secs(
                 values.int("refresh.topics.interval.seconds").unsigned_abs(),

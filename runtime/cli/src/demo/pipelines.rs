@@ -6,7 +6,10 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use towpath_mirror::connector::{Connector, Handle, Worker};
+use towpath_mirror::{
+    config::Defaults,
+    connector::{Connector, Handle, Worker},
+};
 use towpath_plugin_host as host;
 
 use super::{ORDERS, PAYMENTS, REPLACEMENT, clusters::Clusters};
@@ -41,10 +44,13 @@ impl Pipelines {
             flush_interval: Duration::from_millis(400),
             host: Arc::new(open(plugins).await?),
         };
-        let bootstrap = [clusters.target().to_owned()];
+        let defaults = Defaults {
+            bootstrap_servers: vec![clusters.target().to_owned()],
+            ..Defaults::default()
+        };
         let mut connectors = Vec::new();
         for config in configs(clusters.source()) {
-            let file = connector_from(config.to_string().as_bytes(), &bootstrap)
+            let file = connector_from(config.to_string().as_bytes(), &defaults)
                 .map_err(|problems| Failure::input("demo", &problems))?;
             let connector = Connector::prepare(file.name, file.config, worker.clone())
                 .await

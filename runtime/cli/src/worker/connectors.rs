@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towpath_domain::config::Problem;
 use towpath_mirror::{
+    config::Defaults,
     connector::{Connector, Handle, Worker},
     status::ConnectorStatus,
 };
@@ -18,7 +19,7 @@ use crate::failure::Failure;
 
 pub(super) struct Connectors {
     worker: Worker,
-    bootstrap: Vec<String>,
+    defaults: Defaults,
     token: CancellationToken,
     running: Vec<Running>,
 }
@@ -72,10 +73,10 @@ pub(super) struct Status {
 // === impl Connectors ===
 
 impl Connectors {
-    pub(super) fn new(worker: Worker, bootstrap: Vec<String>, token: CancellationToken) -> Self {
+    pub(super) fn new(worker: Worker, defaults: Defaults, token: CancellationToken) -> Self {
         Self {
             worker,
-            bootstrap,
+            defaults,
             token,
             running: Vec::new(),
         }
@@ -93,7 +94,7 @@ impl Connectors {
                     continue;
                 }
             };
-            match file::parse(&content, &self.bootstrap) {
+            match file::parse(&content, &self.defaults) {
                 Ok(parsed) if files.iter().any(|(_, _, other)| other.name == parsed.name) => sentences.push(format!(
                     "{}: name = {:?}: another --connector file has this name; positions are found by it, so give each its own",
                     path.display(),
@@ -173,7 +174,7 @@ impl Connectors {
         {
             return;
         }
-        let parsed = file::parse(&content, &self.bootstrap);
+        let parsed = file::parse(&content, &self.defaults);
         if let Ok(parsed) = &parsed
             && parsed.written == running.written
         {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use towpath_domain::config::{Config, Problem};
-use towpath_mirror::config::{MirrorSource, SOURCE_LIMIT, TARGET_LIMIT};
+use towpath_mirror::config::{Defaults, MirrorSource, SOURCE_LIMIT, TARGET_LIMIT};
 
 /// A connector as its file describes it, checked as far as that goes without brokers and plugins.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// All mistakes at once.
-pub(crate) fn parse(content: &[u8], worker_bootstrap: &[String]) -> Result<ConnectorFile, Vec<Problem>> {
+pub(crate) fn parse(content: &[u8], defaults: &Defaults) -> Result<ConnectorFile, Vec<Problem>> {
     let shape: Shape = serde_json::from_slice(content).map_err(|error| {
         let remedy = r#"write {"name": "...", "config": {"key": "value", ...}} as for Kafka Connect"#;
         vec![Problem::new(
@@ -77,7 +77,7 @@ pub(crate) fn parse(content: &[u8], worker_bootstrap: &[String]) -> Result<Conne
             remedy,
         ));
     }
-    match MirrorSource::parse(&config, worker_bootstrap) {
+    match MirrorSource::parse(&config, defaults) {
         Ok(parsed) if problems.is_empty() => {
             config.retain(|key, _| ![SOURCE_LIMIT, TARGET_LIMIT].contains(&key.as_str()));
             Ok(ConnectorFile {
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     fn problems(content: &str) -> Vec<String> {
-        parse(content.as_bytes(), &[])
+        parse(content.as_bytes(), &Defaults::default())
             .expect_err("wrong")
             .iter()
             .map(ToString::to_string)

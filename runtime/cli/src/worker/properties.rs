@@ -3,7 +3,9 @@
 use std::{fs::File, io::BufReader, path::Path, path::PathBuf, time::Duration};
 
 use towpath_domain::config::{Config, Definition, Key, Presence, Problem, Shape, Values};
+use towpath_mirror::config::Defaults;
 use towpath_plugin_host as host;
+use towpath_wire::{Environment, Security};
 
 use crate::failure::Failure;
 
@@ -114,7 +116,8 @@ pub(super) const DEFINITION: Definition = Definition {
 
 /// A worker's properties, checked.
 pub(super) struct Properties {
-    pub bootstrap_servers: Vec<String>,
+    /// What connectors take that do not say it themselves.
+    pub defaults: Defaults,
     pub client_id: String,
     pub request_timeout: Duration,
     pub offset_storage_topic: String,
@@ -126,8 +129,8 @@ pub(super) struct Properties {
 // === impl Properties ===
 
 impl Properties {
-    /// Reads a Java properties file; all mistakes at once.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    /// Reads a Java properties file, and opens the stores that it names; all mistakes at once.
+    pub(super) fn read(path: &Path, environment: &Environment) -> Result<Self, Failure> {
         let unreadable = |what: String| Failure::Input(vec![format!("--config {}: {what}", path.display())]);
         let file = File::open(path).map_err(|error| {
             unreadable(format!(
@@ -142,7 +145,18 @@ impl Properties {
             })?
             .into_iter()
             .collect();
-        let (values, mut problems) = DEFINITION.parse(&config, |_| false);
+        let (values, mut problems) = DEFINITION.parse(&config, Security::owns);
+        let security = Security::parse(&config, "", environment).unwrap_or_else(|mistakes| {
+            problems.extend(mistakes);
+            Security::default()
+        });
+        problems.extend(security.check());
+        if values.get("bootstrap.servers").is_none() {
+            problems.extend(config.keys().filter(|key| Security::owns(key)).map(|key| {
+                let message = "has no effect: it is for the cluster that bootstrap.servers names, which is missing";
+                Problem::new(key, None, message, "name bootstrap.servers, or put the key with its cluster's prefix into the connector's file")
+            }));
+        }
         let plugin_path: Vec<PathBuf> = values
             .list("plugin.path")
             .into_iter()
@@ -158,18 +172,23 @@ impl Properties {
             ));
         }
         if problems.is_empty() {
-            Ok(Self::from_values(&values, plugin_path))
+            let defaults = Defaults {
+                bootstrap_servers: values.list("bootstrap.servers"),
+                security,
+                environment: environment.clone(),
+            };
+            Ok(Self::from_values(&values, defaults, plugin_path))
         } else {
             Err(Failure::input(path.display(), &problems))
         }
     }
 
-    fn from_values(values: &Values, plugin_path: Vec<PathBuf>) -> Self {
+    fn from_values(values: &Values, defaults: Defaults, plugin_path: Vec<PathBuf>) -> Self {
         let number = |key| usize::try_from(values.int(key)).unwrap_or_default();
         let millis = |key| Duration::from_millis(values.int(key).unsigned_abs());
-        let defaults = host::Limits::default();
+        let limits = host::Limits::default();
         Self {
-            bootstrap_servers: values.list("bootstrap.servers"),
+            defaults,
             client_id: values.text("client.id").to_owned(),
             request_timeout: millis("request.timeout.ms"),
             offset_storage_topic: values.text("offset.storage.topic").to_owned(),
@@ -187,7 +206,7 @@ impl Properties {
                     init_timeout: millis("plugin.init.timeout.ms"),
                     output_bytes: number("plugin.output.bytes"),
                     log_lines_per_second: number("plugin.log.lines") as u32,
-                    ..defaults
+                    ..limits
                 },
             },
         }

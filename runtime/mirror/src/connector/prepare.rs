@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use towpath_domain::{config::Problem, plugin::Kind};
 use towpath_plugin_host as host;
-use towpath_wire::{Client, Error, Options, Use};
+use towpath_wire::{Client, Error, Options, Security, Use};
 
 use super::{Connector, Shared, Worker};
 use crate::{
@@ -26,13 +26,23 @@ pub(super) async fn prepare(
 ) -> Result<Connector, Vec<Problem>> {
     let (routers, transformations, mut problems) = attach(&config.transforms, Arc::clone(&worker.host)).await;
     let (source, target) = tokio::join!(
-        connect("source.cluster.bootstrap.servers", &config.source, &worker),
-        connect("target.cluster.bootstrap.servers", &config.target, &worker)
+        connect(
+            "source.cluster.bootstrap.servers",
+            &config.source,
+            &config.source_security,
+            &worker
+        ),
+        connect(
+            "target.cluster.bootstrap.servers",
+            &config.target,
+            &config.target_security,
+            &worker
+        )
     );
     let (source, target) = match (source, target) {
         (Ok(source), Ok(target)) => (source, target),
         (source, target) => {
-            problems.extend(source.err().into_iter().chain(target.err()));
+            problems.extend([source.err(), target.err()].into_iter().flatten().flatten());
             return Err(problems);
         }
     };
@@ -172,16 +182,40 @@ fn init_problems(transform: &Transform, plugin: &host::Plugin, error: host::Init
     }
 }
 
-async fn connect(key: &str, servers: &[String], worker: &Worker) -> Result<Client, Problem> {
+async fn connect(
+    key: &str,
+    servers: &[String],
+    security: &Security,
+    worker: &Worker,
+) -> Result<Client, Vec<Problem>> {
+    let stores = security.clone();
+    // On a thread that may block: stores are read and decrypted.
+    let problems = match tokio::task::spawn_blocking(move || stores.check()).await {
+        Ok(problems) => problems,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    };
+    if !problems.is_empty() {
+        return Err(problems);
+    }
     let options = Options {
         bootstrap_servers: servers.to_vec(),
         client_id: worker.client_id.clone(),
         request_timeout: worker.request_timeout,
+        security: security.clone(),
         ..Options::default()
     };
     Client::connect(options).await.map_err(|error| {
-        let remedy = "check the address, and that the brokers run and can be reached from this machine";
-        Problem::new(key, Some(&servers.join(",")), error.to_string(), remedy)
+        let remedy = if error.is_about_security() {
+            "then start again: nothing was changed"
+        } else {
+            "check the address, and that the brokers run and can be reached from this machine"
+        };
+        vec![Problem::new(
+            key,
+            Some(&servers.join(",")),
+            error.to_string(),
+            remedy,
+        )]
     })
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 
 use towpath_domain::config::{Definition, Presence, Shape};
 use towpath_mirror::config;
+use towpath_wire::security::keys;
 
 use super::{super::properties, repository};
 
@@ -23,6 +24,7 @@ means that a key may be left out.
 | list | items separated by commas, blanks around them dropped |
 | int | a whole number within the range, both ends included |
 | servers | `host:port`, separated by commas; IPv6 as `[::1]:9092` |
+| password | anything but nothing; it is never shown |
 | topic | 1 to 249 of `a-z A-Z 0-9 . _ -` |
 "#;
 
@@ -38,6 +40,17 @@ const CONNECTOR: &str = r#"
 `towpath worker --connector FILE`, once for each connector: `{"name": "...", "config": {"key": "value"}}`, as Kafka Connect takes it; values are strings,
 numbers or booleans. The file is read again when it changes: a good version is applied, a wrong one is not, and is shown as
 `rejected` in the status file. **Positions are found by the connector's name**: under another name it starts anew.
+"#;
+
+const SECURITY: &str = r#"
+## Security
+
+Kafka's own keys, for each cluster: with the prefix `source.cluster.` or `target.cluster.` in a connector, and as they are in `worker.properties`, for the
+cluster of its `bootstrap.servers`. A key without effect, such as a trust store with `PLAINTEXT`, is a mistake.
+
+Every value may be a reference, or have one in it: `${file:/path/to.properties:key}`, `${dir:/folder:file}`, `${env:NAME}`, as with Kafka's config providers
+of these names (which are always there). What a password refers to is read again whenever it is used, and key stores and trust stores are read again at
+each new connection: **renewed certificates need no restart**. A store that cannot be read then is warned of, and what was read before is used on.
 "#;
 
 const TRANSFORMS: &str = r#"
@@ -62,6 +75,8 @@ fn the_reference_follows_from_the_rows() {
     text.push_str(CONNECTOR);
     table(&mut text, &config::DEFINITION);
     text.push_str(TRANSFORMS);
+    text.push_str(SECURITY);
+    table(&mut text, &keys::DEFINITION);
 
     let path = repository("runtime/cli/CONFIGURATION.md");
     if std::env::var_os("BLESS").is_some() {
@@ -81,10 +96,14 @@ fn table(text: &mut String, definition: &Definition) {
     for key in definition.keys {
         let shape = match key.shape {
             Shape::Text => "text".to_owned(),
+            Shape::Password => "password".to_owned(),
             Shape::List => "list".to_owned(),
             Shape::Boolean => "`true`, `false`".to_owned(),
             Shape::Int { min, max } => format!("int, {min} to {max}"),
-            Shape::OneOf(choices) => format!("`{}`", choices.join("`, `")),
+            Shape::OneOf(choices) => {
+                let choices: Vec<_> = choices.iter().map(|choice| named(choice)).collect();
+                choices.join(", ")
+            }
             Shape::Servers => "servers".to_owned(),
             Shape::Topic => "topic".to_owned(),
         };
@@ -97,5 +116,13 @@ fn table(text: &mut String, definition: &Definition) {
         let meaning = key.documentation.replace('<', "\\<");
         let row = [format!("`{}`", key.name), shape, default, meaning].map(|cell| cell.replace('|', "\\|"));
         text.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+}
+
+fn named(choice: &str) -> String {
+    if choice.is_empty() {
+        "nothing".to_owned()
+    } else {
+        format!("`{choice}`")
     }
 }

@@ -5,8 +5,9 @@ use std::{fs, path::Path};
 use mask_field::MaskField;
 use route_by_regex::RouteByRegex;
 use tempfile::TempDir;
-use towpath_mirror::config::{MirrorSource, Transform};
+use towpath_mirror::config::{Defaults, MirrorSource, Transform};
 use towpath_plugin::testing::Harness;
+use towpath_wire::Environment;
 
 use super::{
     super::{file, properties::Properties},
@@ -24,12 +25,22 @@ fn worker(path: &Path) -> Result<Properties, Failure> {
     });
     let copy = folder.path().join("worker.properties");
     fs::write(&copy, lines.collect::<String>()).unwrap();
-    Properties::read(&copy)
+    Properties::read(&copy, &Environment::default())
 }
 
 fn connector(path: &Path) -> MirrorSource {
-    let bootstrap = ["new-kafka-1:9092".to_owned()];
-    let parsed = file::parse(&fs::read(path).unwrap(), &bootstrap);
+    let defaults = Defaults {
+        bootstrap_servers: vec!["new-kafka-1:9092".to_owned()],
+        ..Defaults::default()
+    };
+    // A folder of ours stands for the one that the examples keep secrets in.
+    let folder = TempDir::new().unwrap();
+    let secrets = "keystore=changeit\ntruststore=changeit\n";
+    fs::write(folder.path().join("secrets.properties"), secrets).unwrap();
+    let text = fs::read_to_string(path)
+        .unwrap()
+        .replace("/etc/kafka", &folder.path().display().to_string());
+    let parsed = file::parse(text.as_bytes(), &defaults);
     parsed
         .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()))
         .config
@@ -53,7 +64,10 @@ fn every_file_is_taken_by_the_parsers() {
             Some("properties") => {
                 let worker = worker(&path)
                     .unwrap_or_else(|failure| panic!("{}: {}", path.display(), sentences(failure)));
-                assert!(!worker.bootstrap_servers.is_empty(), "connectors name no target");
+                assert!(
+                    !worker.defaults.bootstrap_servers.is_empty(),
+                    "connectors name no target"
+                );
             }
             Some("json") => drop(connector(&path)),
             Some("md") => continue,
@@ -61,7 +75,7 @@ fn every_file_is_taken_by_the_parsers() {
         }
         seen += 1;
     }
-    assert_eq!(seen, 3);
+    assert_eq!(seen, 4);
 }
 
 #[test]
