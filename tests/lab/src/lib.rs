@@ -16,6 +16,7 @@
 
 pub mod admin;
 pub mod broker;
+pub mod certificates;
 pub mod cluster;
 pub mod compare;
 pub mod environment;

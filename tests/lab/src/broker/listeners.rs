@@ -17,6 +17,8 @@ pub enum Listener {
     Tls,
     /// Named `SCRAM`: SASL_PLAINTEXT with SCRAM-SHA-256. These users (name, password) exist from the start, without any ACL.
     Scram { users: Vec<(String, String)> },
+    /// TLS with a certificate of the test's making.
+    Pem(Pem),
     /// Plain text on `host` (`[::1]`). Its clients are told `advertised` (`host:port`) instead of its own address: that of a
     /// [`Proxy`](crate::proxy::Proxy), say.
     Via {
@@ -24,6 +26,19 @@ pub enum Listener {
         host: &'static str,
         advertised: Option<String>,
     },
+}
+
+/// See [`Listener::Pem`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pem {
+    /// In capitals.
+    pub name: &'static str,
+    /// Key and certificates.
+    pub server: PathBuf,
+    /// The authority that clients must show a certificate of; their principal is its subject. None: they need none.
+    pub clients_of: Option<PathBuf>,
+    /// What clients are told instead of its own address.
+    pub advertised: Option<String>,
 }
 
 /// Of every key store and trust store here. They guard nothing.
@@ -47,7 +62,7 @@ impl Listener {
     /// Arguments of `StorageTool format --add-scram`.
     pub(super) fn scram_arguments(&self) -> Vec<String> {
         match self {
-            Self::Tls | Self::Via { .. } => Vec::new(),
+            Self::Tls | Self::Pem(_) | Self::Via { .. } => Vec::new(),
             Self::Scram { users } => users
                 .iter()
                 .map(|(name, password)| format!("SCRAM-SHA-256=[name={name},password={password}]"))
@@ -65,6 +80,7 @@ pub(super) fn bind(kafka: &Kafka, dir: &Path, listeners: &[Listener], ports: &[u
             match listener {
                 Listener::Tls => tls(kafka, dir, address),
                 Listener::Scram { users } => scram(dir, address, users),
+                Listener::Pem(listener) => pem(dir, address, listener),
                 Listener::Via {
                     name,
                     host,
@@ -88,6 +104,32 @@ fn via(dir: &Path, name: &'static str, bind: String, advertised: Option<String>)
         address: advertised.unwrap_or_else(|| bind.clone()),
         bind,
         broker_properties: Vec::new(),
+        client_properties,
+    })
+}
+
+fn pem(dir: &Path, bind: String, listener: &Pem) -> Result<Bound> {
+    let name = listener.name.to_lowercase();
+    let client_properties = dir.join(format!("client-{name}.properties"));
+    fs::write(&client_properties, "security.protocol=SSL\n")?;
+    let store = |key: &str, value: &str| (format!("listener.name.{name}.ssl.{key}"), value.to_owned());
+    let mut broker_properties = vec![
+        store("keystore.type", "PEM"),
+        store("keystore.location", &listener.server.display().to_string()),
+    ];
+    if let Some(authority) = &listener.clients_of {
+        broker_properties.extend([
+            store("client.auth", "required"),
+            store("truststore.type", "PEM"),
+            store("truststore.location", &authority.display().to_string()),
+        ]);
+    }
+    Ok(Bound {
+        name: listener.name,
+        protocol: "SSL",
+        address: listener.advertised.clone().unwrap_or_else(|| bind.clone()),
+        bind,
+        broker_properties,
         client_properties,
     })
 }
