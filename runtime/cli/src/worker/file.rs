@@ -1,6 +1,6 @@
 //! A connector's file: Connect's `{"name", "config"}`.
 
-use std::path::Path;
+use std::{fmt, path::Path};
 
 use serde::Deserialize;
 use towpath_domain::config::{Config, Problem};
@@ -15,7 +15,7 @@ pub(crate) struct ConnectorFile {
 }
 
 /// What was written in a file, but for the limits, which are changed without a restart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Written {
     name: String,
     config: Config,
@@ -26,6 +26,13 @@ pub(super) struct Written {
 struct Shape {
     name: String,
     config: serde_json::Map<String, serde_json::Value>,
+}
+
+impl fmt::Debug for Written {
+    /// There may be passwords in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [redacted]", self.name)
+    }
 }
 
 pub(super) fn read(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -134,7 +141,7 @@ mod tests {
                 r#"{{"name": "a", "config": {{"connector.class": "MirrorSource", "topics": "t",
                 "source.cluster.bootstrap.servers": "a:1", "target.cluster.bootstrap.servers": "b:1"{more}}}}}"#
             );
-            let file = parse(text.as_bytes(), &[]).expect("right");
+            let file = parse(text.as_bytes(), &Defaults::default()).expect("right");
             (file.written, file.config.limits)
         };
         let (plain, none) = written("");
