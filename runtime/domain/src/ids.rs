@@ -2,12 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use uuid::Uuid;
 
 /// A topic's name. Cheap to clone. A name is how people call a topic; its identity is its [`TopicId`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(from = "String")]
 pub struct TopicName(Arc<str>);
 
 /// A topic's identity (KIP-516). A topic that was deleted and created again has another one. All zeros: the broker is older than 2.8.
@@ -77,9 +77,9 @@ impl From<&str> for TopicName {
     }
 }
 
-impl From<TopicName> for String {
-    fn from(name: TopicName) -> Self {
-        name.0.as_ref().to_owned()
+impl Serialize for TopicName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

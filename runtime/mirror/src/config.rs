@@ -125,6 +125,30 @@ pub const DEFINITION: Definition = Definition {
             documentation: "how long the source holds a fetch back while there is nothing to read, ms",
         },
         Key {
+            name: "source.consumer.client.rack",
+            shape: Shape::Text,
+            presence: Presence::Optional,
+            documentation: "the rack this worker is in (the brokers' broker.rack): partitions are read from a replica in it, where the source's replica.selector.class provides for that",
+        },
+        Key {
+            name: "source.consumer.metadata.max.age.ms",
+            shape: Shape::Int {
+                min: 1000,
+                max: 86_400_000,
+            },
+            presence: Presence::Default("300000"),
+            documentation: "after how long leaders are looked up again though nothing seems to have changed, and a replica that is read instead of the leader is chosen anew, ms",
+        },
+        Key {
+            name: "target.producer.metadata.max.age.ms",
+            shape: Shape::Int {
+                min: 1000,
+                max: 86_400_000,
+            },
+            presence: Presence::Default("300000"),
+            documentation: "after how long leaders are looked up again though nothing seems to have changed, ms",
+        },
+        Key {
             name: "target.producer.buffer.memory",
             shape: Shape::Int {
                 min: 1_048_576,
@@ -186,6 +210,9 @@ pub struct MirrorSource {
     pub start: Start,
     pub isolation: Isolation,
     pub fetch: Fetch,
+    pub rack: Option<String>,
+    pub source_metadata_max_age: Duration,
+    pub target_metadata_max_age: Duration,
     pub buffer_memory: usize,
     pub limits: Limits,
     pub plugin_instances: Option<usize>,
@@ -259,6 +286,7 @@ impl MirrorSource {
         transforms: Vec<Transform>,
     ) -> Self {
         let bytes = |key| usize::try_from(values.int(key)).unwrap_or(usize::MAX);
+        let millis = |key| Duration::from_millis(values.int(key).unsigned_abs());
         Self {
             tasks_max: bytes("tasks.max"),
             source: values.list("source.cluster.bootstrap.servers"),
@@ -281,10 +309,11 @@ impl MirrorSource {
             fetch: Fetch {
                 max_bytes: bytes("source.consumer.fetch.max.bytes"),
                 max_partition_bytes: values.int("source.consumer.max.partition.fetch.bytes") as i32,
-                max_wait: Duration::from_millis(
-                    values.int("source.consumer.fetch.max.wait.ms").unsigned_abs(),
-                ),
+                max_wait: millis("source.consumer.fetch.max.wait.ms"),
             },
+            rack: values.get("source.consumer.client.rack").map(str::to_owned),
+            source_metadata_max_age: millis("source.consumer.metadata.max.age.ms"),
+            target_metadata_max_age: millis("target.producer.metadata.max.age.ms"),
             buffer_memory: bytes("target.producer.buffer.memory"),
             limits: Limits {
                 source: rate(values, SOURCE_LIMIT),

@@ -29,7 +29,7 @@ use crate::{
     discovery::Discovery,
     route::Routes,
     stages::Stages,
-    status::{ConnectorStatus, Lag, Mirrored, RunStatus, Snapshot, TaskStatus},
+    status::{ConnectorStatus, Lag, Mirrored, PartitionStatus, RunStatus, Snapshot, TaskStatus},
     targets::Creation,
     task::{self, Assignment, Task},
     throttle::{Limits, Throttles},
@@ -263,6 +263,7 @@ impl Connector {
             source_cluster: self.source.cluster_id(),
             positions: Arc::clone(positions),
             isolation: self.config.isolation,
+            rack: self.config.rack.clone(),
             fetch: self.config.fetch,
             buffer_memory: self.config.buffer_memory,
             throttles: self.shared.throttles.clone(),
@@ -356,7 +357,12 @@ impl Handle {
                     .iter()
                     .for_each(|partition| lag.add(partition));
                 mirrored.add(snapshot.mirrored);
-                let trace = (!snapshot.stopped.is_empty()).then(|| snapshot.stopped.join("\n"));
+                let stopped: Vec<String> = snapshot
+                    .partitions
+                    .iter()
+                    .filter_map(PartitionStatus::trace)
+                    .collect();
+                let trace = (!stopped.is_empty()).then(|| stopped.join("\n"));
                 TaskStatus {
                     id,
                     run: run(task.failed.clone().or(trace)),

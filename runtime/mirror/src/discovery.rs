@@ -6,10 +6,10 @@ use std::{
 };
 
 use towpath_domain::{
-    ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition, state::PartitionState,
+    LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition, state::PartitionState,
 };
 use towpath_wire::{
-    Client, Error, Isolation, OffsetSpec, TopicMetadata, Topics, batch,
+    Client, Error, Isolation, OffsetSpec, PartitionMetadata, TopicMetadata, Topics, batch,
     positions::{Position, PositionKey},
 };
 
@@ -45,16 +45,25 @@ pub(crate) struct Selected {
     pub unmatched: Vec<String>,
 }
 
+/// A topic, where it goes, and what its target takes or why it cannot go there.
+type Ready<'a> = (
+    &'a TopicMetadata,
+    &'a TopicName,
+    Result<batch::Target, PartitionState>,
+);
+
 /// What a connector knows of its topics: the table by which the way back is found.
 pub(crate) struct Discovery {
     connector: String,
     source: Client,
     target: Client,
-    source_cluster: ClusterId,
     creation: Creation,
     start: Start,
     routes: Arc<Mutex<Routes>>,
-    stored: HashMap<PositionKey, Position>,
+    /// this connector's positions on this source
+    stored: HashMap<(TopicId, Partition), Position>,
+    /// the topic ids that they are of, by the topics' names
+    stored_ids: HashMap<TopicName, TopicId>,
     known: HashSet<TopicPartition>,
     by_target: BTreeMap<TopicName, TopicName>,
     refused: BTreeMap<TopicName, String>,
@@ -74,15 +83,25 @@ impl Discovery {
         routes: Arc<Mutex<Routes>>,
         stored: HashMap<PositionKey, Position>,
     ) -> Self {
+        let source_cluster = source.cluster_id();
+        let stored: HashMap<(TopicId, Partition), Position> = stored
+            .into_iter()
+            .filter(|(key, _)| key.connector == connector && key.source == source_cluster)
+            .map(|(key, position)| ((key.topic, key.partition), position))
+            .collect();
+        let stored_ids = stored
+            .iter()
+            .map(|((id, _), position)| (position.topic.clone(), *id))
+            .collect();
         Self {
             connector,
-            source_cluster: source.cluster_id(),
             source,
             target,
             creation,
             start,
             routes,
             stored,
+            stored_ids,
             known: HashSet::new(),
             by_target: BTreeMap::new(),
             refused: BTreeMap::new(),
@@ -120,7 +139,7 @@ impl Discovery {
         let routed = self.route(&fresh).await;
         let collisions = self.claim(&routed);
         let mut found = self.targets(&routed, &collisions).await?;
-        let mut assignments = Vec::new();
+        let mut ready = Vec::new();
         for (topic, target) in &routed {
             let partitions = topic.partitions.len() as i32;
             let state = match (collisions.get(&topic.name), found.remove(target)) {
@@ -151,18 +170,9 @@ impl Discovery {
                     continue;
                 }
             };
-            match self.assign(topic, target, &state).await {
-                Ok(assigned) => {
-                    self.known
-                        .extend(assigned.iter().map(|assignment| assignment.source.clone()));
-                    assignments.extend(assigned);
-                }
-                Err(error) => self
-                    .troubles
-                    .push(format!("finding the start of topic {}: {error}", topic.name)),
-            }
+            ready.push((*topic, target, state));
         }
-        Ok(assignments)
+        self.assign(ready).await
     }
 
     async fn route<'a>(&mut self, topics: &'a [TopicMetadata]) -> Vec<(&'a TopicMetadata, TopicName)> {
@@ -230,7 +240,7 @@ impl Discovery {
 
     /// The partitions that may begin at their latest record: those that a connector finds when it runs for the first time.
     fn first_selection(&self, topics: &[TopicMetadata]) -> HashSet<TopicPartition> {
-        let is_first_run = !self.stored.keys().any(|key| self.is_mine(key));
+        let is_first_run = self.stored.is_empty();
         if self.start != Start::Latest || !is_first_run {
             return HashSet::new();
         }
@@ -249,10 +259,6 @@ impl Discovery {
             .collect()
     }
 
-    fn is_mine(&self, key: &PositionKey) -> bool {
-        key.connector == self.connector && key.source == self.source_cluster
-    }
-
     fn has_news(&self, topic: &TopicMetadata) -> bool {
         topic.partitions.iter().any(|partition| {
             !self.known.contains(&TopicPartition {
@@ -262,91 +268,81 @@ impl Discovery {
         })
     }
 
-    async fn assign(
-        &self,
-        topic: &TopicMetadata,
-        target: &TopicName,
-        state: &Result<batch::Target, PartitionState>,
-    ) -> Result<Vec<Assignment>, Error> {
-        let new: Vec<TopicPartition> = topic
-            .partitions
+    /// The new partitions of these topics. Starts are looked up for all topics at once: one question to each broker, however many topics.
+    async fn assign(&mut self, topics: Vec<Ready<'_>>) -> Result<Vec<Assignment>, Error> {
+        let new: Vec<Vec<TopicPartition>> = topics.iter().map(|(topic, ..)| self.unknown(topic)).collect();
+        let unstored: Vec<TopicPartition> = topics
             .iter()
-            .map(|partition| TopicPartition {
-                topic: topic.name.clone(),
-                partition: partition.partition,
-            })
-            .filter(|partition| !self.known.contains(partition))
-            .collect();
-        let state = match (state, self.recreated(topic)) {
-            (Ok(_), Some(stored)) => Err(PartitionState::TopicRecreated {
-                stored,
-                found: topic.id,
-            }),
-            (state, _) => state.clone(),
-        };
-        let unstored: Vec<TopicPartition> = new
-            .iter()
-            .filter(|partition| !self.stored.contains_key(&self.key(topic.id, partition.partition)))
-            .cloned()
+            .zip(&new)
+            .flat_map(|((topic, ..), new)| new.iter().map(|partition| (topic.id, partition)))
+            .filter(|(id, partition)| !self.stored.contains_key(&(*id, partition.partition)))
+            .map(|(_, partition)| partition.clone())
             .collect();
         let mut starts = self.starts(&unstored).await?;
         let mut assignments = Vec::new();
-        for source in new {
-            let position = self.stored.get(&self.key(topic.id, source.partition));
-            if let Some(before) = position.filter(|position| position.target.topic != *target) {
-                tracing::warn!(
-                    connector = self.connector,
-                    partition = %source,
-                    offset = %before.offset,
-                    "goes on under another name: what is before the offset is in topic {}, not in {target}", before.target.topic
-                );
-            }
-            let stored = position.map(|position| (position.offset, position.epoch));
-            let Some(start) = stored.or_else(|| starts.remove(&source)) else {
-                continue;
+        for ((topic, target, state), new) in topics.into_iter().zip(new) {
+            let state = match (state, self.recreated(topic)) {
+                (Ok(_), Some(stored)) => Err(PartitionState::TopicRecreated {
+                    stored,
+                    found: topic.id,
+                }),
+                (state, _) => state,
             };
-            assignments.push(Assignment {
-                target: TopicPartition {
-                    topic: target.clone(),
-                    partition: source.partition,
-                },
-                topic_id: topic.id,
-                batches: state.as_ref().ok().copied(),
-                start,
-                stored: stored.map(|(offset, _)| offset),
-                state: state.as_ref().err().cloned().unwrap_or(PartitionState::Mirroring),
-                source,
-            });
+            for source in new {
+                let position = self.stored.get(&(topic.id, source.partition));
+                if let Some(before) = position.filter(|position| position.target.topic != *target) {
+                    tracing::warn!(
+                        connector = self.connector,
+                        partition = %source,
+                        offset = %before.offset,
+                        "goes on under another name: what is before the offset is in topic {}, not in {target}", before.target.topic
+                    );
+                }
+                let stored = position.map(|position| (position.offset, position.epoch));
+                let Some(start) = stored.or_else(|| starts.remove(&source)) else {
+                    continue;
+                };
+                self.known.insert(source.clone());
+                assignments.push(Assignment {
+                    target: TopicPartition {
+                        topic: target.clone(),
+                        partition: source.partition,
+                    },
+                    topic_id: topic.id,
+                    batches: state.as_ref().ok().copied(),
+                    start,
+                    stored: stored.map(|(offset, _)| offset),
+                    state: state.as_ref().err().cloned().unwrap_or(PartitionState::Mirroring),
+                    source,
+                });
+            }
         }
         Ok(assignments)
     }
 
-    /// The topic id that the stored positions of this name are of, when the topic now has another one.
-    fn recreated(&self, topic: &TopicMetadata) -> Option<TopicId> {
-        let mine = |key: &&PositionKey| self.is_mine(key);
-        if topic.id.is_zero() || self.stored.keys().filter(mine).any(|key| key.topic == topic.id) {
-            return None;
-        }
-        let old = self
-            .stored
-            .iter()
-            .find(|(key, position)| mine(key) && position.topic == topic.name);
-        old.map(|(key, _)| key.topic)
+    fn unknown(&self, topic: &TopicMetadata) -> Vec<TopicPartition> {
+        let partitions = topic.partitions.iter().map(|partition| TopicPartition {
+            topic: topic.name.clone(),
+            partition: partition.partition,
+        });
+        partitions
+            .filter(|partition| !self.known.contains(partition))
+            .collect()
     }
 
-    fn key(&self, topic: TopicId, partition: Partition) -> PositionKey {
-        PositionKey {
-            connector: self.connector.clone(),
-            source: self.source_cluster.clone(),
-            topic,
-            partition,
-        }
+    /// The topic id that the stored positions of this name are of, when the topic now has another one.
+    fn recreated(&self, topic: &TopicMetadata) -> Option<TopicId> {
+        let stored = *self.stored_ids.get(&topic.name)?;
+        let has_positions =
+            |partition: &PartitionMetadata| self.stored.contains_key(&(topic.id, partition.partition));
+        let is_other = !topic.id.is_zero() && !topic.partitions.iter().any(has_positions);
+        is_other.then_some(stored)
     }
 
     /// Where partitions without a stored position begin. Those that appear later begin at their first record, whatever the
     /// configuration says: records written before they were noticed would be missed.
     async fn starts(
-        &self,
+        &mut self,
         partitions: &[TopicPartition],
     ) -> Result<HashMap<TopicPartition, (Offset, LeaderEpoch)>, Error> {
         let is_late = |partition: &&TopicPartition| {
@@ -370,7 +366,9 @@ impl Discovery {
                     Ok(listed) => drop(starts.insert(partition, (listed.offset, LeaderEpoch(-1)))),
                     // Left out: it is still unknown at the next round.
                     Err(error) => {
-                        tracing::warn!(connector = self.connector, %partition, %error, "the start cannot be found yet")
+                        tracing::warn!(connector = self.connector, %partition, %error, "the start cannot be found yet");
+                        self.troubles
+                            .push(format!("finding the start of {partition}: {error}"));
                     }
                 }
             }

@@ -1,7 +1,10 @@
 //! What a connector says of itself: Connect's words for connectors and tasks, one entry a partition beside them.
 
 use serde::Serialize;
-use towpath_domain::state::{PartitionState, Run};
+use towpath_domain::{
+    TopicName,
+    state::{PartitionState, Run},
+};
 
 /// A connector with its tasks, as written to `--status-file`.
 #[derive(Clone, Debug, Serialize)]
@@ -43,15 +46,18 @@ pub struct TaskStatus {
 
 #[derive(Clone, Debug, Serialize)]
 pub struct PartitionStatus {
-    pub topic: String,
+    pub topic: TopicName,
     pub partition: i32,
-    pub target: String,
+    pub target: TopicName,
     /// source offset up to which everything is on the target
     pub position: Option<i64>,
     /// the source's end offset; under read_committed the last stable one
     pub end: Option<i64>,
     pub lag: Option<i64>,
     pub state: &'static str,
+    /// the follower that is read instead of the leader, because it is in the worker's rack
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_from: Option<i32>,
     /// the typed state's own fields, when the partition stopped
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<PartitionState>,
@@ -77,18 +83,23 @@ pub struct Mirrored {
     pub decoded: u64,
 }
 
-/// What a task shows to its connector.
+/// What a task shows to its connector. The task changes what has changed in place.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
     pub partitions: Vec<PartitionStatus>,
     pub mirrored: Mirrored,
     pub retrying: Option<String>,
-    pub stopped: Vec<String>,
 }
 
 // === impl PartitionStatus ===
 
 impl PartitionStatus {
+    /// Why the partition stopped, when it did.
+    pub(crate) fn trace(&self) -> Option<String> {
+        let detail = self.detail.as_ref()?;
+        Some(format!("{}-{}: {detail}", self.topic, self.partition))
+    }
+
     pub(crate) fn lag(position: Option<i64>, end: Option<i64>) -> Option<i64> {
         Some((end? - position?).max(0))
     }

@@ -6,7 +6,7 @@
 //!                                                          positions (one write at a time) <----'
 //! ```
 //! Everything that takes time is a future in `work`, and comes back as an [`Event`]; after each event [`Task::pump`] starts what can be
-//! started. Nothing is waited for inside an event.
+//! started. Nothing is waited for inside an event. An event looks at the lanes it is about and at no other: a task may have thousands.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -22,8 +22,8 @@ use towpath_domain::{
     ClusterId, LeaderEpoch, Offset, TopicId, TopicName, TopicPartition, state::PartitionState,
 };
 use towpath_wire::{
-    Backoff, Client, Connection, Error, FetchAnswer, Isolation, NodeId, ProduceAnswer, ProducerId,
-    TopicMetadata,
+    Backoff, Client, Connection, Error, FetchAnswer, FetchSession, Isolation, NodeId, ProduceAnswer,
+    ProducerId, TopicMetadata,
     batch::{self, ProducerIdentity, Transactional},
     positions::Positions,
 };
@@ -33,18 +33,21 @@ mod checkpoint;
 mod convert;
 mod fetching;
 mod lane;
+mod lanes;
+mod placing;
 mod producing;
 mod recovery;
 
 use crate::{
     config::Fetch,
     stages::Stages,
-    status::{Mirrored, PartitionStatus, Snapshot},
+    status::{Mirrored, Snapshot},
     throttle::Throttles,
 };
 use budget::Budget;
 use convert::{Chunk, Converted};
 use lane::{Lane, Mark, Ticket};
+use lanes::Lanes;
 
 /// What a task needs of its connector. Clients are shared; connections for fetching and producing are the task's own.
 pub(crate) struct Options {
@@ -54,6 +57,8 @@ pub(crate) struct Options {
     pub source_cluster: ClusterId,
     pub positions: Arc<Positions>,
     pub isolation: Isolation,
+    /// where the source is read (KIP-392)
+    pub rack: Option<String>,
     pub fetch: Fetch,
     pub buffer_memory: usize,
     pub throttles: Throttles,
@@ -80,11 +85,11 @@ pub(crate) struct Assignment {
 
 pub(crate) struct Task {
     options: Options,
-    lanes: Vec<Lane>,
+    lanes: Lanes,
     by_source: HashMap<TopicPartition, usize>,
     targets: HashMap<TopicName, batch::Target>,
-    sources: HashMap<NodeId, Peer>,
-    producers: HashMap<NodeId, Peer>,
+    sources: HashMap<NodeId, SourceBroker>,
+    producers: HashMap<NodeId, TargetBroker>,
     budget: Budget,
     /// instances of the transformations that are not at work
     stages: Vec<Stages>,
@@ -96,8 +101,14 @@ pub(crate) struct Task {
     next_ticket: u64,
     /// chunks that threads are at
     converting: usize,
+    /// lanes whose position is to be stored
+    moved: Vec<usize>,
+    /// when the first of them is due
+    store_at: Option<Instant>,
     storing: bool,
     store_after: Option<Instant>,
+    /// a lane has no producer id
+    unidentified: bool,
     identifying: bool,
     identify_after: Option<Instant>,
     source_refresh: Refresh,
@@ -105,7 +116,25 @@ pub(crate) struct Task {
     draining: bool,
 }
 
-/// A broker that the task fetches from or produces to.
+/// A broker that the task fetches from.
+#[derive(Default)]
+struct SourceBroker {
+    peer: Peer,
+    /// the lanes that want to be fetched
+    session: FetchSession,
+    /// lanes that will want to be in a moment
+    held_up: usize,
+}
+
+/// A broker that the task produces to.
+#[derive(Default)]
+struct TargetBroker {
+    peer: Peer,
+    /// the lanes that have something to send, in turn
+    ready: VecDeque<usize>,
+}
+
+/// The way to a broker.
 #[derive(Default)]
 struct Peer {
     connection: Option<Connection>,
@@ -114,8 +143,6 @@ struct Peer {
     pause_until: Option<Instant>,
     /// since the last connection that was made
     backoff: Option<Backoff>,
-    /// where the next fetch's list of partitions begins, so that none is always last
-    rotation: usize,
 }
 
 /// Metadata is asked for again after errors, once at a time and not too often.
@@ -124,13 +151,16 @@ struct Refresh {
     wanted: bool,
     running: bool,
     last: Option<Instant>,
+    /// the metadata by which leaders were looked up
+    version: Option<u64>,
+    /// one of the partitions without a leader
+    leaderless: Option<TopicPartition>,
 }
 
 enum Event {
     SourceOpened(NodeId, Result<Connection, Error>),
     TargetOpened(NodeId, Result<Connection, Error>),
-    /// with the lanes that were asked for
-    Fetched(NodeId, Vec<usize>, Result<FetchAnswer, Error>),
+    Fetched(NodeId, Result<FetchAnswer, Error>),
     Converted(usize, Converted, Option<Stages>),
     Produced(NodeId, Vec<(usize, Ticket)>, Result<ProduceAnswer, Error>),
     Identified(Result<ProducerId, Error>),
@@ -162,7 +192,7 @@ impl Task {
             decodes: !stages.is_empty(),
             stages,
             options,
-            lanes: Vec::new(),
+            lanes: Lanes::default(),
             by_source: HashMap::new(),
             targets: HashMap::new(),
             sources: HashMap::new(),
@@ -173,8 +203,11 @@ impl Task {
             retrying: None,
             next_ticket: 0,
             converting: 0,
+            moved: Vec::new(),
+            store_at: None,
             storing: false,
             store_after: None,
+            unidentified: false,
             identifying: false,
             identify_after: None,
             source_refresh: Refresh::default(),
@@ -198,15 +231,15 @@ impl Task {
                 () = token.cancelled(), if deadline.is_none() => {
                     deadline = Some(Instant::now() + DRAIN);
                     self.draining = true;
-                    for lane in &mut self.lanes {
-                        lane.abandon();
+                    for index in 0..self.lanes.len() {
+                        self.lanes[index].abandon();
                     }
                 }
                 Some(event) = self.work.next(), if !self.work.is_empty() => self.handle(event),
                 Some(more) = assignments.recv(), if deadline.is_none() => self.assign(more),
                 _ = tick.tick() => {
-                    self.let_go();
-                    snapshots.send_replace(self.snapshot());
+                    self.tick();
+                    self.show(&snapshots);
                 }
             }
             self.pump().await;
@@ -222,7 +255,7 @@ impl Task {
                         .collect();
                     tracing::warn!(partitions = ?waiting, "stopped without the answers to what was sent: it is sent again at the next start");
                 }
-                snapshots.send_replace(self.snapshot());
+                self.show(&snapshots);
                 return;
             }
         }
@@ -237,19 +270,10 @@ impl Task {
             self.by_source.insert(assignment.source.clone(), self.lanes.len());
             self.lanes.push(Lane::new(assignment));
         }
-        self.source_refresh.wanted = true;
-        self.target_refresh.wanted = true;
-    }
-
-    /// Partitions that cannot be written give their memory to those that can.
-    fn let_go(&mut self) {
-        let now = Instant::now();
-        // What a limit holds back is read and waits for its turn: to read it again would only cost.
-        let is_throttled = self.options.throttles.target.is_holding_back(now);
-        for lane in self.lanes.iter_mut().filter(|lane| lane.is_stuck(now)) {
-            if lane.failures > 0 || !is_throttled {
-                lane.let_go(&self.budget);
-            }
+        for side in [Side::Source, Side::Target] {
+            let refresh = self.refresh(side);
+            refresh.wanted = true;
+            refresh.version = None;
         }
     }
 
@@ -257,7 +281,7 @@ impl Task {
         match event {
             Event::SourceOpened(node, result) => self.opened(Side::Source, node, result),
             Event::TargetOpened(node, result) => self.opened(Side::Target, node, result),
-            Event::Fetched(node, asked, result) => self.fetched(node, &asked, result),
+            Event::Fetched(node, result) => self.fetched(node, result),
             Event::Converted(lane, converted, stages) => {
                 self.stages.extend(stages);
                 self.converting -= 1;
@@ -287,10 +311,13 @@ impl Task {
 
     /// Starts what can be started.
     async fn pump(&mut self) {
+        self.look_up_leaders();
+        self.place();
         self.pump_positions();
         self.pump_identity();
         self.pump_produce().await;
         self.pump_conversions();
+        self.place();
         if !self.draining {
             self.pump_fetch();
         }
@@ -298,12 +325,8 @@ impl Task {
     }
 
     fn pump_identity(&mut self) {
-        let wanted = self
-            .lanes
-            .iter()
-            .any(|lane| lane.identity.is_none() && (lane.has_pending() || !lane.is_stopped()));
         let is_resting = self.identify_after.is_some_and(|after| after > Instant::now());
-        if wanted && !self.identifying && !is_resting && !self.draining {
+        if self.unidentified && !self.identifying && !is_resting && !self.draining {
             self.identifying = true;
             let client = self.options.target.clone();
             self.work.push(Box::pin(async move {
@@ -321,8 +344,11 @@ impl Task {
                     epoch: producer.epoch,
                     transactional: Transactional::No,
                 };
-                for lane in self.lanes.iter_mut().filter(|lane| lane.identity.is_none()) {
-                    lane.identify(identity);
+                self.unidentified = false;
+                for index in 0..self.lanes.len() {
+                    if self.lanes[index].identity.is_none() {
+                        self.lanes[index].identify(identity);
+                    }
                 }
             }
             Err(error) => {
@@ -348,26 +374,43 @@ impl Task {
         self.retrying = Some((Instant::now(), what));
     }
 
-    fn snapshot(&self) -> Snapshot {
-        let partitions: Vec<PartitionStatus> = self.lanes.iter().map(Lane::status).collect();
-        let mut mirrored = self.mirrored;
-        mirrored.records = self.lanes.iter().map(|lane| lane.records).sum();
-        mirrored.bytes = self.lanes.iter().map(|lane| lane.bytes).sum();
-        Snapshot {
-            stopped: self
-                .lanes
-                .iter()
-                .filter(|lane| lane.is_stopped())
-                .map(|lane| format!("{}: {}", lane.source, lane.state))
-                .collect(),
-            partitions,
-            mirrored,
-            retrying: self
-                .retrying
-                .as_ref()
-                .filter(|(at, _)| at.elapsed() < RETRYING_SHOWN)
-                .map(|(_, what)| what.clone()),
-        }
+    /// Changes in status what has changed since the last time.
+    fn show(&mut self, snapshots: &watch::Sender<Snapshot>) {
+        let unshown = self.lanes.take_unshown();
+        let retrying = self
+            .retrying
+            .as_ref()
+            .filter(|(at, _)| at.elapsed() < RETRYING_SHOWN)
+            .map(|(_, what)| what.clone());
+        snapshots.send_if_modified(|snapshot| {
+            if unshown.is_empty() && snapshot.retrying == retrying {
+                return false;
+            }
+            for index in unshown {
+                let status = self.lanes[index].status();
+                // New lanes come in their order.
+                match snapshot.partitions.get_mut(index) {
+                    Some(shown) => *shown = status,
+                    None => snapshot.partitions.push(status),
+                }
+            }
+            snapshot.mirrored = self.mirrored;
+            snapshot.retrying = retrying;
+            true
+        });
+    }
+}
+
+// === impl Peer ===
+
+impl Peer {
+    /// The connection, while it lives.
+    fn alive(&self) -> Option<Connection> {
+        self.connection.clone().filter(|connection| connection.is_alive())
+    }
+
+    fn is_paused(&self, now: Instant) -> bool {
+        self.pause_until.is_some_and(|until| until > now)
     }
 }
 

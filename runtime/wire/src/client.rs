@@ -15,7 +15,10 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use tokio::sync::Mutex;
@@ -47,6 +50,8 @@ struct Inner {
     cluster_id: ClusterId,
     missing: Vec<Missing>,
     cluster: RwLock<Cluster>,
+    /// How often `cluster` was updated.
+    updates: AtomicU64,
     pool: Mutex<Pool>,
     closed: CancellationToken,
 }
@@ -83,6 +88,7 @@ impl Client {
             cluster_id,
             missing: missing::of(&connection),
             cluster: RwLock::new(cluster),
+            updates: AtomicU64::new(0),
             pool: Mutex::default(),
             closed,
         })))
@@ -111,6 +117,16 @@ impl Client {
         self.cluster().leader(partition, self.0.options.metadata_max_age)
     }
 
+    /// Grows with each answer about brokers and leaders. What [`Client::leader`] says is the same until then, but for its age.
+    pub fn metadata_version(&self) -> u64 {
+        self.0.updates.load(Ordering::Acquire)
+    }
+
+    /// Whether the broker's replica of the partition was in sync when the leader was last asked for.
+    pub fn is_in_sync(&self, partition: &TopicPartition, node: NodeId) -> bool {
+        self.cluster().is_in_sync(partition, node)
+    }
+
     /// A connection of the caller's own, so that fetching does not wait behind producing; `purpose` is for the log. Not retried.
     pub async fn open(&self, node: NodeId, purpose: &'static str) -> Result<Connection, Error> {
         if self.0.closed.is_cancelled() {
@@ -133,6 +149,7 @@ impl Client {
 
     fn update_cluster(&self, update: impl FnOnce(&mut Cluster)) {
         update(&mut self.0.cluster.write().unwrap_or_else(PoisonError::into_inner));
+        self.0.updates.fetch_add(1, Ordering::Release);
     }
 }
 

@@ -1,19 +1,23 @@
-//! Fetch: what a partition's leader has, from an offset on.
+//! Fetch: what a replica of a partition has, from an offset on.
 
-use std::{collections::HashMap, time::Duration};
+mod session;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use kafka_protocol::{
     messages::{
         FetchRequest as Request, FetchResponse,
-        fetch_request::{FetchPartition as RequestPartition, FetchTopic},
+        fetch_request::{FetchPartition as RequestPartition, FetchTopic, ForgottenTopic},
     },
     protocol::StrBytes,
 };
-use towpath_domain::{LeaderEpoch, Offset, Partition, TopicId, TopicName};
+use towpath_domain::{LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
 use uuid::Uuid;
 
-use crate::{Connection, Error, KafkaError, api::Call, produce::millis};
+use crate::{Connection, Error, KafkaError, NodeId, api::Call, produce::millis};
+
+pub use session::FetchSession;
 
 /// Which records are answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,23 +28,21 @@ pub enum Isolation {
     ReadCommitted,
 }
 
-/// One fetch without a fetch session: each request names every partition.
+/// How to fetch, whatever the partitions are.
 #[derive(Clone, Debug)]
-pub struct FetchRequest {
+pub struct FetchOptions {
     pub isolation: Isolation,
     /// How long the broker waits for `min_bytes`; the connection waits that much longer than `request_timeout` for the answer.
     pub max_wait: Duration,
     pub min_bytes: i32,
     /// Of the whole answer. A first batch that is larger is answered all the same.
     pub max_bytes: i32,
-    /// Brokers answer in this order until `max_bytes` is reached: rotate it, or the last ones starve.
-    pub partitions: Vec<FetchPartition>,
-    /// Where the reader is. A preferred read replica in the answer is ignored: all reading is from leaders.
+    /// Where the reader is (`client.rack`, KIP-392): a leader may then answer a replica that is nearer. From version 11 on.
     pub rack: Option<String>,
 }
 
 /// From where to read a partition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchPartition {
     pub topic: TopicName,
     /// Zero when it is not known: then the whole request goes by names, as before Kafka 3.1.
@@ -62,6 +64,8 @@ pub struct FetchAnswer {
     pub throttle: Duration,
     pub partitions: Vec<FetchedPartition>,
     pub frame_bytes: usize,
+    /// The session that the broker has opened or gone on with; 0: it keeps none.
+    session_id: i32,
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +85,8 @@ pub struct FetchedPartition {
     pub records: Bytes,
     /// The log is not the one that was read before: it ends `last_fetched_epoch` earlier. There are no records then.
     pub diverging: Option<DivergingEpoch>,
+    /// The leader wants this replica to be read instead, which is in the reader's rack. There are no records then.
+    pub preferred_read_replica: Option<NodeId>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +104,18 @@ pub struct DivergingEpoch {
 
 /// How topics are named from this version on, by id.
 const BY_ID: i16 = 13;
+/// The first version with fetch sessions.
+const WITH_SESSIONS: i16 = 7;
+
+/// Names of topics, for answers that go by their ids.
+type Names = HashMap<Uuid, TopicName>;
+
+/// What a request says of its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct SessionPart {
+    id: i32,
+    epoch: i32,
+}
 
 // === impl Isolation ===
 
@@ -113,20 +131,41 @@ impl Isolation {
 // === impl Connection ===
 
 impl Connection {
-    /// Reads. The request is queued in the order of the calls. An error of the whole answer is an `Err`, one of a partition is in
-    /// its [`FetchedPartition`].
-    pub async fn fetch(&self, request: FetchRequest) -> Result<FetchAnswer, Error> {
-        let by_id = request
-            .partitions
+    /// Reads without a session: the request names every partition. It is queued in the order of the calls. An error of the whole answer is an
+    /// `Err`, one of a partition is in its [`FetchedPartition`].
+    ///
+    /// Brokers answer in the order of `partitions` until `max_bytes` is reached: rotate it, or the last ones starve.
+    pub async fn fetch(
+        &self,
+        options: FetchOptions,
+        partitions: &[FetchPartition],
+    ) -> Result<FetchAnswer, Error> {
+        let version = self.fetch_version(partitions.iter().all(|partition| !partition.topic_id.is_zero()))?;
+        let names = partitions
             .iter()
-            .all(|partition| !partition.topic_id.is_zero());
-        let version = self.version(Request::API, if by_id { Request::API.max } else { BY_ID - 1 })?;
-        let topics = Topics::of(&request.partitions, version);
-        let max_wait = request.max_wait;
-        let encoded = encode(&request, version);
+            .filter(|_| version >= BY_ID)
+            .map(|partition| (partition.topic_id.0, partition.topic.clone()))
+            .collect();
+        let request = encode(&options, version, SessionPart::NONE, partitions.iter(), &[]);
+        self.fetch_encoded(request, version, options.max_wait, Arc::new(names))
+            .await
+    }
+
+    /// Topics go by ids only when all of them have one.
+    fn fetch_version(&self, by_id: bool) -> Result<i16, Error> {
+        self.version(Request::API, if by_id { Request::API.max } else { BY_ID - 1 })
+    }
+
+    async fn fetch_encoded(
+        &self,
+        request: Request,
+        version: i16,
+        max_wait: Duration,
+        names: Arc<Names>,
+    ) -> Result<FetchAnswer, Error> {
         let (error, answer) = self
-            .call_with(&encoded, version, max_wait, move |answer, frame_bytes| {
-                topics.convert(answer, frame_bytes)
+            .call_with(&request, version, max_wait, move |answer, frame_bytes| {
+                FetchAnswer::of(answer, frame_bytes, (version >= BY_ID).then_some(&names))
             })
             .await?;
         match error {
@@ -136,42 +175,36 @@ impl Connection {
     }
 }
 
-/// Finds the topics of an answer: one that goes by ids does not say their names.
-enum Topics {
-    ByName,
-    ById(HashMap<Uuid, TopicName>),
+// === impl SessionPart ===
+
+impl SessionPart {
+    /// The broker is to keep nothing in mind.
+    const NONE: Self = Self { id: 0, epoch: -1 };
 }
 
-// === impl Topics ===
+// === impl FetchAnswer ===
 
-impl Topics {
-    fn of(partitions: &[FetchPartition], version: i16) -> Self {
-        if version < BY_ID {
-            return Self::ByName;
-        }
-        Self::ById(
-            partitions
-                .iter()
-                .map(|partition| (partition.topic_id.0, partition.topic.clone()))
-                .collect(),
-        )
-    }
-
-    fn convert(&self, answer: FetchResponse, frame_bytes: usize) -> (Option<KafkaError>, FetchAnswer) {
+impl FetchAnswer {
+    /// `names` when the answer goes by ids. Topics that nobody asked for are left out: nobody misses them.
+    fn of(
+        answer: FetchResponse,
+        frame_bytes: usize,
+        names: Option<&Arc<Names>>,
+    ) -> (Option<KafkaError>, Self) {
         let error = KafkaError::of(answer.error_code);
         let mut partitions =
             Vec::with_capacity(answer.responses.iter().map(|topic| topic.partitions.len()).sum());
         for topic in answer.responses {
-            let name = match self {
-                Self::ByName => TopicName::new(topic.topic.as_str()),
-                Self::ById(names) => match names.get(&topic.topic_id) {
+            let name = match names {
+                None => TopicName::new(topic.topic.as_str()),
+                Some(names) => match names.get(&topic.topic_id) {
                     Some(name) => name.clone(),
-                    // Nobody asked for it: nobody misses it.
                     None => continue,
                 },
             };
             for partition in topic.partitions {
                 let diverging = &partition.diverging_epoch;
+                let preferred = partition.preferred_read_replica.0;
                 partitions.push(FetchedPartition {
                     topic: name.clone(),
                     partition: Partition(partition.partition_index),
@@ -189,19 +222,19 @@ impl Topics {
                         epoch: LeaderEpoch(diverging.epoch),
                         end_offset: Offset(diverging.end_offset),
                     }),
+                    preferred_read_replica: (preferred >= 0).then_some(NodeId(preferred)),
                     records: partition.records.unwrap_or_default(),
                 });
             }
         }
         let throttle = Duration::from_millis(answer.throttle_time_ms.max(0) as u64);
-        (
-            error,
-            FetchAnswer {
-                throttle,
-                partitions,
-                frame_bytes,
-            },
-        )
+        let answer = Self {
+            throttle,
+            partitions,
+            frame_bytes,
+            session_id: answer.session_id,
+        };
+        (error, answer)
     }
 }
 
@@ -214,11 +247,17 @@ impl AbortedTransaction {
     }
 }
 
-fn encode(request: &FetchRequest, version: i16) -> Request {
+fn encode<'a>(
+    options: &FetchOptions,
+    version: i16,
+    session: SessionPart,
+    partitions: impl Iterator<Item = &'a FetchPartition>,
+    forgotten: &[(TopicId, TopicPartition)],
+) -> Request {
     let mut topics: Vec<FetchTopic> = Vec::new();
     // Neighbours of one topic share its entry; the caller's order is kept.
     let mut last: Option<&FetchPartition> = None;
-    for partition in &request.partitions {
+    for partition in partitions {
         let same =
             last.is_some_and(|last| last.topic == partition.topic && last.topic_id == partition.topic_id);
         if !same {
@@ -248,21 +287,37 @@ fn encode(request: &FetchRequest, version: i16) -> Request {
                 .with_partition_max_bytes(partition.max_bytes),
         );
     }
-    let rack = request
+    let forgotten = forgotten
+        .chunk_by(|(_, a), (_, b)| a.topic == b.topic)
+        .map(|partitions| {
+            let (id, first) = &partitions[0];
+            let topic = match version {
+                BY_ID.. => ForgottenTopic::default().with_topic_id(id.0),
+                _ => ForgottenTopic::default().with_topic(topic_name(&first.topic)),
+            };
+            topic.with_partitions(
+                partitions
+                    .iter()
+                    .map(|(_, partition)| partition.partition.0)
+                    .collect(),
+            )
+        })
+        .collect();
+    let rack = options
         .rack
         .as_ref()
         .filter(|_| version >= 11)
         .cloned()
         .unwrap_or_default();
     Request::default()
-        .with_max_wait_ms(millis(request.max_wait))
-        .with_min_bytes(request.min_bytes)
-        .with_max_bytes(request.max_bytes)
-        .with_isolation_level(request.isolation.code())
-        // No fetch session (KIP-227): id 0, epoch -1.
-        .with_session_id(0)
-        .with_session_epoch(-1)
+        .with_max_wait_ms(millis(options.max_wait))
+        .with_min_bytes(options.min_bytes)
+        .with_max_bytes(options.max_bytes)
+        .with_isolation_level(options.isolation.code())
+        .with_session_id(session.id)
+        .with_session_epoch(session.epoch)
         .with_topics(topics)
+        .with_forgotten_topics_data(forgotten)
         .with_rack_id(StrBytes::from_string(rack))
 }
 

@@ -36,8 +36,8 @@ pub use client::{
 pub use connection::{Connection, InFlight};
 pub use error::{Error, Peer, Versions};
 pub use fetch::{
-    AbortedTransaction, DivergingEpoch, FetchAnswer, FetchPartition, FetchRequest, FetchedPartition,
-    Isolation,
+    AbortedTransaction, DivergingEpoch, FetchAnswer, FetchOptions, FetchPartition, FetchSession,
+    FetchedPartition, Isolation,
 };
 pub use kafka_error::KafkaError;
 pub use options::{Address, Options};

@@ -1,6 +1,9 @@
 //! Everything that can be wrong with a connector before its first record.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use towpath_domain::{config::Problem, plugin::Kind};
 use towpath_plugin_host as host;
@@ -30,12 +33,14 @@ pub(super) async fn prepare(
             "source.cluster.bootstrap.servers",
             &config.source,
             &config.source_security,
+            config.source_metadata_max_age,
             &worker
         ),
         connect(
             "target.cluster.bootstrap.servers",
             &config.target,
             &config.target_security,
+            config.target_metadata_max_age,
             &worker
         )
     );
@@ -186,6 +191,7 @@ async fn connect(
     key: &str,
     servers: &[String],
     security: &Security,
+    metadata_max_age: Duration,
     worker: &Worker,
 ) -> Result<Client, Vec<Problem>> {
     let stores = security.clone();
@@ -198,6 +204,7 @@ async fn connect(
         return Err(problems);
     }
     let options = Options {
+        metadata_max_age,
         bootstrap_servers: servers.to_vec(),
         client_id: worker.client_id.clone(),
         request_timeout: worker.request_timeout,

@@ -19,20 +19,19 @@ impl Task {
         if self.storing || self.store_after.is_some_and(|after| after > now) {
             return;
         }
-        let interval = self.options.flush_interval;
-        let is_due = self
-            .lanes
-            .iter()
-            .any(|lane| (self.draining || lane.is_mark_due(now, interval)) && lane.mark(now).is_some());
-        if !is_due {
+        if !self.draining && self.store_at.is_none_or(|at| at > now) {
             return;
         }
-        let marks: Vec<(usize, Mark)> = self
-            .lanes
-            .iter()
-            .enumerate()
-            .filter_map(|(index, lane)| Some((index, lane.mark(now)?)))
-            .collect();
+        self.store_at = None;
+        let mut marks = Vec::with_capacity(self.moved.len());
+        for index in std::mem::take(&mut self.moved) {
+            let (lane, place) = self.lanes.at(index);
+            place.has_moved = false;
+            marks.extend(lane.mark(now).map(|mark| (index, mark)));
+        }
+        if marks.is_empty() {
+            return;
+        }
         let rows = marks
             .iter()
             .map(|(index, mark)| self.row(*index, *mark))
@@ -68,6 +67,11 @@ impl Task {
 
     pub(super) fn stored(&mut self, marks: Vec<(usize, Mark)>, result: Result<(), Error>) {
         self.storing = false;
+        // When the next write is due was reckoned without this one.
+        self.store_at = None;
+        for index in &self.moved {
+            self.lanes.touch(*index);
+        }
         match result {
             Ok(()) => {
                 for (index, mark) in marks {
@@ -75,6 +79,9 @@ impl Task {
                 }
             }
             Err(error) => {
+                for (index, _) in marks {
+                    self.lanes.touch(index);
+                }
                 self.store_after = Some(Instant::now() + super::REST);
                 self.note(format!("storing positions: {error}"));
             }

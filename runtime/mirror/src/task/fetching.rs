@@ -1,4 +1,4 @@
-//! Fetching: one request a source broker at a time, for every partition that has room.
+//! Fetching: one request a source broker at a time, in a session, for every partition that has room.
 
 use std::{
     sync::Arc,
@@ -6,7 +6,7 @@ use std::{
 };
 
 use towpath_domain::state::PartitionState;
-use towpath_wire::{Error, FetchAnswer, FetchPartition, FetchRequest, FetchedPartition, NodeId, Retry};
+use towpath_wire::{Error, FetchAnswer, FetchOptions, FetchedPartition, NodeId, Retry};
 
 use super::{Chunk, Converted, Event, Side, Task, budget::Share};
 
@@ -21,121 +21,97 @@ const RE_ENCODERS: usize = 2;
 impl Task {
     pub(super) fn pump_fetch(&mut self) {
         let now = Instant::now();
-        let nodes = self.leaders(Side::Source, |lane| !lane.is_stopped());
+        let nodes: Vec<NodeId> = self
+            .sources
+            .iter()
+            .filter(|(_, broker)| !broker.session.is_empty() && broker.peer.in_flight == 0)
+            .map(|(node, _)| *node)
+            .collect();
         for node in nodes {
-            let peer = self.sources.entry(node).or_default();
-            if peer.in_flight > 0 || peer.pause_until.is_some_and(|until| until > now) {
+            let Some(broker) = self.sources.get_mut(&node) else {
+                continue;
+            };
+            if broker.peer.is_paused(now) {
                 continue;
             }
-            match &peer.connection {
-                Some(connection) if connection.is_alive() => {
-                    let connection = connection.clone();
-                    let Some((request, asked)) = self.fetch_request(node, now) else {
-                        continue;
-                    };
-                    if let Some(peer) = self.sources.get_mut(&node) {
-                        peer.in_flight = 1;
-                    }
-                    self.work.push(Box::pin(async move {
-                        Event::Fetched(node, asked, connection.fetch(request).await)
-                    }));
-                }
-                _ => self.connect(Side::Source, node, now),
-            }
+            let Some(connection) = broker.peer.alive() else {
+                self.connect(Side::Source, node, now);
+                continue;
+            };
+            let room = self.budget.room(self.options.fetch.max_bytes);
+            let Some(max_bytes) = room.and_then(|room| self.options.throttles.source.room(room, now)) else {
+                return;
+            };
+            let options = FetchOptions {
+                isolation: self.options.isolation,
+                max_wait: match broker.held_up {
+                    0 => self.options.fetch.max_wait,
+                    _ => SHORT_WAIT,
+                },
+                min_bytes: 1,
+                max_bytes: i32::try_from(max_bytes).unwrap_or(i32::MAX),
+                rack: self.options.rack.clone(),
+            };
+            broker.peer.in_flight = 1;
+            let fetch = broker.session.fetch(&connection, options);
+            self.work
+                .push(Box::pin(async move { Event::Fetched(node, fetch.await) }));
         }
     }
 
-    /// What to ask a broker for; none while nothing may be fetched from it.
-    fn fetch_request(&mut self, node: NodeId, now: Instant) -> Option<(FetchRequest, Vec<usize>)> {
-        let max_bytes = self.budget.room(self.options.fetch.max_bytes)?;
-        let max_bytes = self.options.throttles.source.room(max_bytes, now)?;
-        let (mut partitions, mut asked) = (Vec::new(), Vec::new());
-        let mut is_held_up = false;
-        let peer = self.sources.entry(node).or_default();
-        peer.rotation = peer.rotation.wrapping_add(1);
-        let (count, rotation) = (self.lanes.len(), peer.rotation);
-        for index in (0..count).map(|index| (index + rotation) % count) {
-            let lane = &self.lanes[index];
-            let Some(leader) = self
-                .options
-                .source
-                .leader(&lane.source)
-                .filter(|leader| leader.node == node)
-            else {
-                continue;
-            };
-            let has_target = self.options.target.leader(&lane.target).is_some();
-            let Some(offset) = lane.next_fetch.filter(|_| has_target && lane.wants_fetch(now)) else {
-                is_held_up |= has_target && !lane.is_stopped() && !lane.is_stuck(now) && !lane.is_paused(now);
-                continue;
-            };
-            asked.push(index);
-            partitions.push(FetchPartition {
-                topic: lane.source.topic.clone(),
-                topic_id: lane.topic_id,
-                partition: lane.source.partition,
-                fetch_offset: offset,
-                current_leader_epoch: leader.epoch,
-                last_fetched_epoch: lane.fetched_epoch,
-                max_bytes: self.options.fetch.max_partition_bytes,
-            });
-        }
-        if partitions.is_empty() {
-            return None;
-        }
-        for index in &asked {
-            self.lanes[*index].fetching = true;
-        }
-        let request = FetchRequest {
-            isolation: self.options.isolation,
-            max_wait: if is_held_up {
-                SHORT_WAIT
-            } else {
-                self.options.fetch.max_wait
-            },
-            min_bytes: 1,
-            max_bytes: i32::try_from(max_bytes).unwrap_or(i32::MAX),
-            partitions,
-            rack: None,
-        };
-        Some((request, asked))
-    }
-
-    pub(super) fn fetched(&mut self, node: NodeId, asked: &[usize], result: Result<FetchAnswer, Error>) {
-        for index in asked {
-            self.lanes[*index].fetching = false;
-        }
-        if let Some(peer) = self.sources.get_mut(&node) {
-            peer.in_flight = 0;
-        }
-        match result {
-            Ok(answer) => {
+    pub(super) fn fetched(&mut self, node: NodeId, result: Result<FetchAnswer, Error>) {
+        let broker = self.sources.entry(node).or_default();
+        broker.peer.in_flight = 0;
+        match broker.session.take(result) {
+            Ok(Some(answer)) => {
                 let share = self.budget.take(answer.frame_bytes);
                 let now = Instant::now();
                 self.options.throttles.source.take(answer.frame_bytes, now);
                 for partition in answer.partitions {
-                    self.fetched_partition(partition, &share);
+                    self.fetched_partition(node, partition, &share);
                 }
             }
+            Ok(None) => {}
             Err(error) => self.disconnected(Side::Source, node, &error),
         }
     }
 
-    fn fetched_partition(&mut self, fetched: FetchedPartition, share: &Arc<Share>) {
+    fn fetched_partition(&mut self, node: NodeId, fetched: FetchedPartition, share: &Arc<Share>) {
         let partition = towpath_domain::TopicPartition {
-            topic: fetched.topic,
+            topic: fetched.topic.clone(),
             partition: fetched.partition,
         };
         let Some(&index) = self.by_source.get(&partition) else {
             return;
         };
-        let lane = &mut self.lanes[index];
-        if lane.is_stopped() || self.draining {
+        let asked = self
+            .sources
+            .get(&node)
+            .and_then(|broker| broker.session.asked(&partition));
+        let (lane, place) = self.lanes.at(index);
+        if lane.is_stopped() || lane.converting || self.draining {
             return;
         }
         let Some(from) = lane.next_fetch else { return };
+        if asked != Some(from) {
+            // It is read from elsewhere by now: what came is not what comes next.
+            return;
+        }
+        if place.source.is_some_and(|leader| leader.node != node)
+            && self.fetched_from_follower(index, node, &fetched)
+        {
+            return;
+        }
+        let lane = &mut self.lanes[index];
         if let Some(error) = fetched.error {
             return self.fetch_failed(index, error);
+        }
+        if let Some(preferred) = fetched.preferred_read_replica {
+            lane.read_from(
+                preferred,
+                Instant::now() + self.options.source.options().metadata_max_age,
+            );
+            return;
         }
         if let Some(diverging) = fetched.diverging {
             lane.stop(PartitionState::SourceTruncated {
@@ -173,6 +149,27 @@ impl Task {
             lane.converting = true;
             self.chunks.push_back((index, chunk));
         }
+    }
+
+    /// Whether a follower's answer sends the partition back to its leader. A follower may be behind, or not in sync: what it says of the log's
+    /// ends and epochs is no verdict, and only the leader is asked for one.
+    fn fetched_from_follower(&mut self, index: usize, node: NodeId, fetched: &FetchedPartition) -> bool {
+        let what = match (fetched.error, fetched.diverging) {
+            (Some(error), _) => error.to_string(),
+            (None, Some(_)) => "its log has parted from what was read".to_owned(),
+            (None, None) => return false,
+        };
+        let lane = &mut self.lanes[index];
+        tracing::debug!(partition = %lane.source, %node, what, "reading from the leader again");
+        lane.read_from_leader();
+        lane.pause(Instant::now());
+        if fetched
+            .error
+            .is_some_and(|error| towpath_wire::classify(error) == Retry::AfterMetadata)
+        {
+            self.refresh(Side::Source).wanted = true;
+        }
+        true
     }
 
     /// Gives waiting chunks to threads: as many as there are instances of the stages, or [`RE_ENCODERS`] when records are only re-encoded.

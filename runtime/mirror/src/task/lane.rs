@@ -53,8 +53,6 @@ pub(super) struct Lane {
     /// the source's end offset that can be read, once known
     pub end: Option<Offset>,
     pub converting: bool,
-    /// a fetch for it is out
-    pub fetching: bool,
     /// the source's bounds are being asked for
     pub looking_up: bool,
     /// no fetch and no send before this time
@@ -65,6 +63,8 @@ pub(super) struct Lane {
     pub identity: Option<ProducerIdentity>,
     pub records: u64,
     pub bytes: u64,
+    /// a follower to read from, and until when (KIP-392)
+    preferred: Option<(NodeId, Instant)>,
     next_sequence: i32,
     pending: VecDeque<Prepared>,
     pending_bytes: usize,
@@ -101,7 +101,6 @@ impl Lane {
             fetched_epoch: epoch,
             end: None,
             converting: false,
-            fetching: false,
             looking_up: false,
             pause_until: None,
             splitting: false,
@@ -109,6 +108,7 @@ impl Lane {
             identity: None,
             records: 0,
             bytes: 0,
+            preferred: None,
             next_sequence: 0,
             pending: VecDeque::new(),
             pending_bytes: 0,
@@ -159,12 +159,36 @@ impl Lane {
     pub(super) fn wants_fetch(&self, now: Instant) -> bool {
         !self.is_stopped()
             && !self.converting
-            && !self.fetching
             && !self.is_stuck(now)
             && self.gate_is_open(now)
             && self.next_fetch.is_some()
             && self.pending_bytes < PENDING_BYTES
             && !self.is_paused(now)
+    }
+
+    /// True when it is not fetched for now, and will be in a moment.
+    pub(super) fn is_held_up(&self, now: Instant) -> bool {
+        !self.is_stopped() && !self.is_stuck(now) && !self.is_paused(now) && !self.wants_fetch(now)
+    }
+
+    /// The follower that the leader has named, for as long as that counts.
+    pub(super) fn preferred(&self, now: Instant) -> Option<NodeId> {
+        self.preferred
+            .filter(|(_, until)| *until > now)
+            .map(|(node, _)| node)
+    }
+
+    /// Whether a follower was named, be it for how long.
+    pub(super) fn has_preferred(&self) -> bool {
+        self.preferred.is_some()
+    }
+
+    pub(super) fn read_from(&mut self, node: NodeId, until: Instant) {
+        self.preferred = Some((node, until));
+    }
+
+    pub(super) fn read_from_leader(&mut self) {
+        self.preferred = None;
     }
 
     /// True while what was read cannot be sent: it must not fill the memory that other partitions need.
@@ -176,7 +200,7 @@ impl Lane {
     /// Forgets what was never sent and can be read again. What was sent may be on the target, and has to go again as the same batches:
     /// it is copied out of the fetch answers that it was cut from.
     pub(super) fn let_go(&mut self, budget: &Budget) {
-        if self.converting || self.fetching || self.next_fetch.is_none() {
+        if self.converting || self.next_fetch.is_none() {
             return;
         }
         let untried = self.pending.len().saturating_sub(self.tried);
@@ -377,9 +401,9 @@ impl Lane {
         self.ledger.mark(now)
     }
 
-    /// See [`Ledger::is_mark_due`].
-    pub(super) fn is_mark_due(&self, now: Instant, interval: Duration) -> bool {
-        self.ledger.is_mark_due(now, interval)
+    /// See [`Ledger::mark_due_at`].
+    pub(super) fn mark_due_at(&self, now: Instant, interval: Duration) -> Instant {
+        self.ledger.mark_due_at(now, interval)
     }
 
     pub(super) fn stored(&mut self, mark: Mark) {
@@ -390,13 +414,14 @@ impl Lane {
         let position = Some(self.ledger.acked().0.0);
         let end = self.end.map(|end| end.0);
         PartitionStatus {
-            topic: self.source.topic.to_string(),
+            topic: self.source.topic.clone(),
             partition: self.source.partition.0,
-            target: self.target.topic.to_string(),
+            target: self.target.topic.clone(),
             position,
             end,
             lag: PartitionStatus::lag(position, end),
             state: self.state.name(),
+            read_from: self.preferred.map(|(node, _)| node.0),
             detail: self.is_stopped().then(|| self.state.clone()),
         }
     }

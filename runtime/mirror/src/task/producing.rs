@@ -2,10 +2,12 @@
 //!
 //! A broker refuses two batches of a partition in one request, and keeps only the last, in silence, of a partition listed twice.
 
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
 use towpath_domain::TopicPartition;
-use towpath_wire::{Error, KafkaError, NodeId, ProduceAnswer, ProduceRequest, Retry, batch::Outgoing};
+use towpath_wire::{
+    Appended, Error, KafkaError, NodeId, ProduceAnswer, ProduceRequest, Retry, batch::Outgoing,
+};
 
 use super::{
     Event, Side, Task,
@@ -29,14 +31,18 @@ struct Collected {
 impl Task {
     pub(super) async fn pump_produce(&mut self) {
         let now = Instant::now();
-        for node in self.leaders(Side::Target, |lane| lane.has_pending()) {
-            loop {
-                let peer = self.producers.entry(node).or_default();
-                if peer.in_flight >= MAX_IN_FLIGHT {
+        let nodes: Vec<NodeId> = self
+            .producers
+            .iter()
+            .filter(|(_, broker)| !broker.ready.is_empty())
+            .map(|(node, _)| *node)
+            .collect();
+        for node in nodes {
+            while let Some(broker) = self.producers.get(&node) {
+                if broker.ready.is_empty() || broker.peer.in_flight >= MAX_IN_FLIGHT {
                     break;
                 }
-                let Some(connection) = peer.connection.clone().filter(|connection| connection.is_alive())
-                else {
+                let Some(connection) = broker.peer.alive() else {
                     self.connect(Side::Target, node, now);
                     break;
                 };
@@ -49,7 +55,7 @@ impl Task {
                     bytes,
                 } = self.collect(node, most, now);
                 if sent.is_empty() {
-                    break;
+                    continue;
                 }
                 self.options.throttles.target.take(bytes, now);
                 let request = ProduceRequest {
@@ -60,9 +66,7 @@ impl Task {
                 // Queued here and not in a future of its own: the order of the requests is the order of the records.
                 match connection.produce(request).await {
                     Ok(answer) => {
-                        if let Some(peer) = self.producers.get_mut(&node) {
-                            peer.in_flight += 1;
-                        }
+                        self.peer(Side::Target, node).in_flight += 1;
                         self.work
                             .push(Box::pin(async move { Event::Produced(node, sent, answer.await) }));
                     }
@@ -72,28 +76,35 @@ impl Task {
                         break;
                     }
                 }
+                // Those that have more to send are in the queue again, for the next request.
+                self.place();
             }
         }
     }
 
-    /// The next batch of each partition that this broker leads, until there are `most` bytes.
+    /// The next batch of each lane in the broker's queue, until there are `most` bytes. Those whose turn came in vain leave the queue too: what lets
+    /// them send, has them
+    /// placed anew.
     fn collect(&mut self, node: NodeId, most: usize, now: Instant) -> Collected {
         let mut collected = Collected::default();
-        for index in 0..self.lanes.len() {
-            let lane = &mut self.lanes[index];
-            if !lane.wants_send(now) || !lane.may_send_to(node) || collected.bytes >= most {
+        while collected.bytes < most
+            && let Some(index) = self
+                .producers
+                .get_mut(&node)
+                .and_then(|broker| broker.ready.pop_front())
+        {
+            let (lane, place) = self.lanes.at(index);
+            place.queued_at = None;
+            if place.target.is_none_or(|leader| leader.node != node) {
+                self.lanes.touch(index);
                 continue;
             }
-            if self
-                .options
-                .target
-                .leader(&lane.target)
-                .is_none_or(|leader| leader.node != node)
-            {
+            if !lane.wants_send(now) || !lane.may_send_to(node) {
                 continue;
             }
             let ticket = Ticket(self.next_ticket);
             self.next_ticket += 1;
+            let lane = &mut self.lanes[index];
             let Some(outgoing) = lane.send(ticket, node, now).cloned() else {
                 continue;
             };
@@ -110,9 +121,7 @@ impl Task {
         sent: &[(usize, Ticket)],
         result: Result<ProduceAnswer, Error>,
     ) {
-        if let Some(peer) = self.producers.get_mut(&node) {
-            peer.in_flight -= 1;
-        }
+        self.peer(Side::Target, node).in_flight -= 1;
         let answer = match result {
             Ok(answer) => answer,
             Err(error) => {
@@ -121,14 +130,14 @@ impl Task {
                 return;
             }
         };
+        let results: HashMap<&TopicPartition, &Result<Appended, KafkaError>> = answer
+            .partitions
+            .iter()
+            .map(|(partition, result)| (partition, result))
+            .collect();
         for &(index, ticket) in sent {
             let target = &self.lanes[index].target;
-            let result = answer
-                .partitions
-                .iter()
-                .find(|(partition, _)| partition == target)
-                .map(|(_, result)| result);
-            match result {
+            match results.get(target) {
                 Some(Ok(appended)) => {
                     let base = Some(appended.base_offset).filter(|base| base.0 >= 0);
                     self.lanes[index].appended(ticket, base);

@@ -5,16 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use towpath_domain::{Offset, TopicPartition, state::PartitionState};
+use towpath_domain::{Offset, TopicId, TopicName, TopicPartition, state::PartitionState};
 use towpath_wire::{
     Backoff, Connection, Error, Isolation, KafkaError, ListedOffset, NodeId, OffsetSpec, TopicMetadata,
     Topics, batch,
 };
 
-use super::{
-    Event, REFRESH_PAUSE, Side, Task,
-    lane::{Failure, Lane},
-};
+use super::{Event, Peer, REFRESH_PAUSE, Side, Task, lane::Failure};
 use crate::targets;
 
 const PAUSE: Duration = Duration::from_millis(100);
@@ -23,51 +20,24 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 // === impl Task ===
 
 impl Task {
-    /// The brokers that lead partitions of interest.
-    pub(super) fn leaders(&mut self, side: Side, wanted: impl Fn(&Lane) -> bool) -> Vec<NodeId> {
-        let mut nodes = Vec::new();
-        let mut unknown = None;
-        for lane in self.lanes.iter().filter(|lane| wanted(lane)) {
-            let leader = match side {
-                Side::Source => self.options.source.leader(&lane.source),
-                Side::Target => self.options.target.leader(&lane.target),
-            };
-            match leader {
-                Some(leader) if !nodes.contains(&leader.node) => nodes.push(leader.node),
-                Some(_) => {}
-                None => {
-                    unknown = Some(if side == Side::Source {
-                        &lane.source
-                    } else {
-                        &lane.target
-                    })
-                }
-            }
+    pub(super) fn peer(&mut self, side: Side, node: NodeId) -> &mut Peer {
+        match side {
+            Side::Source => &mut self.sources.entry(node).or_default().peer,
+            Side::Target => &mut self.producers.entry(node).or_default().peer,
         }
-        if let Some(partition) = unknown {
-            let what = format!("{partition} of the {side} has no leader, or is not there");
-            let refresh = self.refresh(side);
-            refresh.wanted = true;
-            // Looked up a moment ago, and still so.
-            if refresh.last.is_some() && !refresh.running {
-                self.note(what);
-            }
-        }
-        nodes
     }
 
     pub(super) fn connect(&mut self, side: Side, node: NodeId, now: Instant) {
-        let (peers, client) = match side {
-            Side::Source => (&mut self.sources, &self.options.source),
-            Side::Target => (&mut self.producers, &self.options.target),
-        };
-        let peer = peers.entry(node).or_default();
-        if peer.connecting || peer.pause_until.is_some_and(|until| until > now) {
+        let peer = self.peer(side, node);
+        if peer.connecting || peer.is_paused(now) {
             return;
         }
         peer.connecting = true;
         peer.connection = None;
-        let client = client.clone();
+        let client = match side {
+            Side::Source => self.options.source.clone(),
+            Side::Target => self.options.target.clone(),
+        };
         self.work.push(Box::pin(async move {
             match side {
                 Side::Source => Event::SourceOpened(node, client.open(node, "fetch").await),
@@ -77,16 +47,15 @@ impl Task {
     }
 
     pub(super) fn opened(&mut self, side: Side, node: NodeId, result: Result<Connection, Error>) {
-        let peers = match side {
-            Side::Source => &mut self.sources,
-            Side::Target => &mut self.producers,
-        };
-        let peer = peers.entry(node).or_default();
+        let peer = self.peer(side, node);
         peer.connecting = false;
         match result {
             Ok(connection) => {
                 peer.connection = Some(connection);
                 peer.backoff = None;
+                if side == Side::Source {
+                    self.sources.entry(node).or_default().session.restart();
+                }
             }
             Err(error) => self.disconnected(side, node, &error),
         }
@@ -94,22 +63,21 @@ impl Task {
 
     /// A connection broke: what was on it has failed already. Another one is opened after a pause, perhaps to another broker.
     pub(super) fn disconnected(&mut self, side: Side, node: NodeId, error: &Error) {
-        let (peers, client) = match side {
-            Side::Source => (&mut self.sources, &self.options.source),
-            Side::Target => (&mut self.producers, &self.options.target),
+        let backoff = match side {
+            Side::Source => Backoff::new(self.options.source.options()),
+            Side::Target => Backoff::new(self.options.target.options()),
         };
-        let peer = peers.entry(node).or_default();
-        if peer
-            .connection
-            .as_ref()
-            .is_some_and(|connection| !connection.is_alive())
-        {
+        let peer = self.peer(side, node);
+        if peer.alive().is_none() {
             peer.connection = None;
         }
         // The requests of one broken connection all fail, and are one failure.
-        if peer.pause_until.is_none_or(|until| until <= Instant::now()) {
-            let backoff = peer.backoff.get_or_insert_with(|| Backoff::new(client.options()));
-            peer.pause_until = Some(Instant::now() + backoff.next());
+        let now = Instant::now();
+        if !peer.is_paused(now) {
+            peer.pause_until = Some(now + peer.backoff.get_or_insert(backoff).next());
+        }
+        if side == Side::Source {
+            self.leave(node);
         }
         self.again(side, error.to_string());
     }
@@ -120,7 +88,7 @@ impl Task {
         self.refresh(side).wanted = true;
     }
 
-    fn refresh(&mut self, side: Side) -> &mut super::Refresh {
+    pub(super) fn refresh(&mut self, side: Side) -> &mut super::Refresh {
         match side {
             Side::Source => &mut self.source_refresh,
             Side::Target => &mut self.target_refresh,
@@ -166,22 +134,21 @@ impl Task {
 
     /// A topic under the same name with another id is another topic.
     pub(super) fn check_source(&mut self, topics: &[TopicMetadata]) {
-        for topic in topics
+        let found: HashMap<&TopicName, TopicId> = topics
             .iter()
             .filter(|topic| topic.error.is_none() && !topic.id.is_zero())
-        {
-            for lane in self
-                .lanes
-                .iter_mut()
-                .filter(|lane| lane.source.topic == topic.name)
-            {
-                if !lane.is_stopped() && !lane.topic_id.is_zero() && lane.topic_id != topic.id {
-                    lane.stop(PartitionState::TopicRecreated {
-                        stored: lane.topic_id,
-                        found: topic.id,
-                    });
-                    tracing::error!(partition = %lane.source, "{}", lane.state);
-                }
+            .map(|topic| (&topic.name, topic.id))
+            .collect();
+        for index in 0..self.lanes.len() {
+            let lane = &self.lanes[index];
+            let Some(&found) = found.get(&lane.source.topic) else {
+                continue;
+            };
+            if !lane.is_stopped() && !lane.topic_id.is_zero() && lane.topic_id != found {
+                let stored = lane.topic_id;
+                let lane = &mut self.lanes[index];
+                lane.stop(PartitionState::TopicRecreated { stored, found });
+                tracing::error!(partition = %lane.source, "{}", lane.state);
             }
         }
     }

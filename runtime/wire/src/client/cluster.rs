@@ -25,6 +25,8 @@ struct Topic {
     id: TopicId,
     /// By partition.
     leaders: Vec<Option<Leader>>,
+    /// By partition.
+    in_sync: Vec<Box<[NodeId]>>,
     read: Instant,
 }
 
@@ -46,6 +48,14 @@ impl Cluster {
             .get(&partition.topic)
             .map_or(0, |topic| topic.leaders.len());
         usize::try_from(partition.partition.0).is_ok_and(|index| index < count)
+    }
+
+    pub(super) fn is_in_sync(&self, partition: &TopicPartition, node: NodeId) -> bool {
+        let index = usize::try_from(partition.partition.0).unwrap_or(usize::MAX);
+        self.topics
+            .get(&partition.topic)
+            .and_then(|topic| topic.in_sync.get(index))
+            .is_some_and(|nodes| nodes.contains(&node))
     }
 
     pub(super) fn address(&self, node: NodeId) -> Option<Address> {
@@ -116,11 +126,13 @@ impl Cluster {
             .max()
             .unwrap_or(0);
         let mut leaders = vec![None; usize::try_from(count).unwrap_or(0)];
+        let mut in_sync = vec![Box::default(); leaders.len()];
         for partition in &topic.partitions {
             let index = usize::try_from(partition.partition.0).unwrap_or(usize::MAX);
             let Some(place) = leaders.get_mut(index) else {
                 continue;
             };
+            in_sync[index] = partition.isr.clone().into_boxed_slice();
             *place = partition.leader.map(|node| Leader {
                 node,
                 epoch: partition.leader_epoch,
@@ -137,6 +149,7 @@ impl Cluster {
             Topic {
                 id: topic.id,
                 leaders,
+                in_sync,
                 read: Instant::now(),
             },
         );
@@ -157,7 +170,7 @@ mod tests {
             leader: (node >= 0).then_some(NodeId(node)),
             leader_epoch: LeaderEpoch(epoch),
             replicas: Vec::new(),
-            isr: Vec::new(),
+            isr: vec![NodeId(node)],
         };
         TopicMetadata {
             name: "orders".into(),
@@ -205,6 +218,7 @@ mod tests {
             })
         );
         assert_eq!(cluster.leader(&partition, Duration::ZERO), None, "too old");
+        assert!(cluster.is_in_sync(&partition, NodeId(3)) && !cluster.is_in_sync(&partition, NodeId(2)));
         assert_eq!(cluster.leader(&TopicPartition::new("orders", 1), age), None);
     }
 }

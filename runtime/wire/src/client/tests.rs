@@ -255,7 +255,7 @@ fn every_operation_can_be_awaited_in_a_task(
     client: &Client,
     connection: &crate::Connection,
     positions: &crate::positions::Positions,
-    fetch: crate::FetchRequest,
+    fetch: crate::FetchOptions,
     produce: crate::ProduceRequest,
 ) {
     fn is_send<T: Send>(_: T) {}
@@ -267,7 +267,7 @@ fn every_operation_can_be_awaited_in_a_task(
     is_send(client.create_topics(&[]));
     is_send(client.delete_topics(&[]));
     is_send(client.init_producer_id());
-    is_send(connection.fetch(fetch));
+    is_send(connection.fetch(fetch, &[]));
     is_send(connection.produce(produce));
     is_send(positions.load());
     is_send(positions.write(Vec::new()));

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    FetchPartition, FetchRequest, Isolation, ProduceRequest,
+    FetchOptions, FetchPartition, FetchSession, Isolation, NodeId, ProduceRequest,
     scripted::{Answer, Broker, SIMPLE, Session},
 };
 use towpath_domain::{LeaderEpoch, Offset, Partition, TopicId, TopicPartition};
@@ -353,29 +353,35 @@ async fn an_api_the_broker_lacks_is_named() {
     assert_eq!(SIMPLE.len(), 6);
 }
 
-#[tokio::test]
-async fn fetched_records_are_parts_of_the_frame() {
-    let broker = Broker::start().await;
-    let (connection, mut session) = open(&broker, &broker.options()).await;
-    let request = FetchRequest {
+fn wanted(partition: i32, offset: i64) -> FetchPartition {
+    FetchPartition {
+        topic: "orders".into(),
+        topic_id: TopicId::ZERO,
+        partition: Partition(partition),
+        fetch_offset: Offset(offset),
+        current_leader_epoch: LeaderEpoch(3),
+        last_fetched_epoch: LeaderEpoch(3),
+        max_bytes: 1000,
+    }
+}
+
+fn fetch_options(rack: &str) -> FetchOptions {
+    FetchOptions {
         isolation: Isolation::ReadCommitted,
         max_wait: Duration::from_millis(500),
         min_bytes: 1,
         max_bytes: 1 << 20,
-        partitions: (0..2)
-            .map(|partition| FetchPartition {
-                topic: "orders".into(),
-                topic_id: TopicId::ZERO,
-                partition: Partition(partition),
-                fetch_offset: Offset(7),
-                current_leader_epoch: LeaderEpoch(3),
-                last_fetched_epoch: LeaderEpoch(3),
-                max_bytes: 1000,
-            })
-            .collect(),
-        rack: Some("not sent in version 4".to_owned()),
-    };
-    let (answer, ()) = tokio::join!(connection.fetch(request), async {
+        rack: Some(rack.to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn fetched_records_are_parts_of_the_frame() {
+    let broker = Broker::start().await;
+    let (connection, mut session) = open(&broker, &broker.options()).await;
+    let partitions: Vec<FetchPartition> = (0..2).map(|partition| wanted(partition, 7)).collect();
+    let options = fetch_options("not sent in version 4");
+    let (answer, ()) = tokio::join!(connection.fetch(options, &partitions), async {
         let asked = session.asked().await;
         assert_eq!((asked.api, asked.version), (1, 4));
         let expected = Answer::default()
@@ -431,6 +437,73 @@ async fn fetched_records_are_parts_of_the_frame() {
     assert_eq!(
         answer.frame_bytes,
         4 + 4 + 4 + 8 + 4 + (4 + 2 + 16 + 4 + 16 + 4 + 11) + (4 + 2 + 16 + 4 + 4 + 12)
+    );
+}
+
+/// Version 11: two requests of a session, and a leader that sends the reader to a replica in its rack.
+#[tokio::test]
+async fn a_session_names_what_is_new_and_what_is_forgotten() {
+    let broker = Broker::start().await;
+    let options = broker.options();
+    let (connection, mut session) = {
+        let peer = Peer {
+            address: broker.address.clone(),
+            node: None,
+        };
+        let (connection, session) = tokio::join!(
+            Connection::open(peer, &options, CancellationToken::new()),
+            async {
+                let mut session = broker.accept().await;
+                let asked = session.asked().await;
+                session
+                    .answer(asked.correlation, Answer::api_versions(&[(1, 4, 11)]))
+                    .await;
+                session
+            }
+        );
+        (connection.unwrap(), session)
+    };
+    let head = |id: i32, epoch: i32| {
+        let head = Answer::default().i32(-1).i32(500).i32(1).i32(1 << 20).i8(1);
+        head.i32(id).i32(epoch)
+    };
+    let named = |request: Answer, partition: i32, offset: i64| {
+        request.i32(partition).i32(3).i64(offset).i64(-1).i32(1000)
+    };
+
+    let mut fetches = FetchSession::default();
+    (0..2).for_each(|partition| fetches.want(wanted(partition, 7)));
+    let (answer, ()) = tokio::join!(fetches.fetch(&connection, fetch_options("r1")), async {
+        let asked = session.asked().await;
+        let expected = named(named(head(0, 0).i32(1).string("orders").i32(2), 1, 7), 0, 7);
+        assert_eq!(asked.body, expected.i32(0).string("r1").0);
+        let answer = Answer::default()
+            .i32(0)
+            .i16(0)
+            .i32(42)
+            .i32(1)
+            .string("orders")
+            .i32(1);
+        let answer = answer.i32(0).i16(0).i64(20).i64(20).i64(0).i32(-1).i32(5).i32(-1);
+        session.answer(asked.correlation, answer).await;
+    });
+    let answer = fetches.take(answer).unwrap().expect("a session");
+    assert_eq!(answer.partitions[0].preferred_read_replica, Some(NodeId(5)));
+    assert!(answer.partitions[0].records.is_empty());
+
+    fetches.forget(&TopicPartition::new("orders", 0));
+    let (answer, ()) = tokio::join!(fetches.fetch(&connection, fetch_options("r1")), async {
+        let asked = session.asked().await;
+        let forgotten = head(42, 1).i32(0).i32(1).string("orders").i32(1).i32(0);
+        assert_eq!(asked.body, forgotten.string("r1").0);
+        // Nothing is new.
+        session
+            .answer(asked.correlation, Answer::default().i32(0).i16(0).i32(42).i32(0))
+            .await;
+    });
+    assert_eq!(
+        fetches.take(answer).unwrap().expect("a session").partitions.len(),
+        0
     );
 }
 

@@ -7,7 +7,7 @@ use towpath_domain::{Bucket, LeaderEpoch, Offset, Partition, TopicId, TopicName,
 
 use super::{Position, PositionKey, connections::Connections, partition, refused, stored, unfit};
 use crate::{
-    Client, Error, FetchPartition, FetchRequest, FetchedPartition, Isolation, KafkaError, ListedOffset,
+    Client, Error, FetchOptions, FetchPartition, FetchedPartition, Isolation, KafkaError, ListedOffset,
     NodeId, OffsetSpec, Retry, Topics,
     batch::{Limits, Piece, batches, decode},
     retry::Attempts,
@@ -97,19 +97,18 @@ impl Load<'_> {
             });
         }
         for (node, partitions) in by_leader {
-            let request = FetchRequest {
+            let options = FetchOptions {
                 isolation: Isolation::ReadUncommitted,
                 max_wait: MAX_WAIT,
                 min_bytes: 1,
                 max_bytes: FETCH_BYTES,
-                partitions,
                 rack: None,
             };
             for fetched in self
                 .connections
                 .get(self.client, node)
                 .await?
-                .fetch(request)
+                .fetch(options, &partitions)
                 .await?
                 .partitions
             {

@@ -98,13 +98,13 @@ impl Ledger {
         })
     }
 
-    /// True when the position should not wait longer to be stored.
-    pub(super) fn is_mark_due(&self, now: Instant, interval: Duration) -> bool {
+    /// When the position should not wait longer to be stored; `now` for at once.
+    pub(super) fn mark_due_at(&self, now: Instant, interval: Duration) -> Instant {
         let waiting = self.acked_records - self.stored_records;
-        let is_due = |since: Instant| now.saturating_duration_since(since) >= interval;
-        waiting >= GATE_RECORDS / 3
-            || self.unstored_since.is_some_and(is_due)
-            || (waiting == 0 && self.unstored_since.is_none())
+        match self.unstored_since {
+            Some(since) if waiting < GATE_RECORDS / 3 => since + interval,
+            _ => now,
+        }
     }
 
     pub(super) fn stored(&mut self, mark: Mark) {

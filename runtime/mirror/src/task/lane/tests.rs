@@ -204,7 +204,7 @@ fn the_gate_bounds_what_a_killed_worker_doubles() {
     lane.appended(Ticket(1), None);
     lane.appended(Ticket(2), None);
     assert_eq!(send(&mut lane, 3, start), None, "acknowledged is not stored");
-    assert!(lane.is_mark_due(start, Duration::from_secs(1)));
+    assert_eq!(lane.mark_due_at(start, Duration::from_secs(1)), start);
     let mark = lane.mark(start).unwrap();
     lane.stored(mark);
     assert!(send(&mut lane, 3, start).is_some());
