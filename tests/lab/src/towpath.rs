@@ -92,6 +92,8 @@ pub struct PartitionStatus {
     pub end: Option<i64>,
     pub lag: Option<i64>,
     pub state: String,
+    /// The follower that is read instead of the leader.
+    pub read_from: Option<i32>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

@@ -83,8 +83,7 @@ impl Task {
     }
 
     /// The next batch of each lane in the broker's queue, until there are `most` bytes. Those whose turn came in vain leave the queue too: what lets
-    /// them send, has them
-    /// placed anew.
+    /// them send, has them placed anew.
     fn collect(&mut self, node: NodeId, most: usize, now: Instant) -> Collected {
         let mut collected = Collected::default();
         while collected.bytes < most
