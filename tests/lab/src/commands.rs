@@ -1,5 +1,6 @@
 //! The commands of `towpath-lab`.
 
+mod bench;
 mod brokers;
 mod comparison;
 mod demo;
@@ -9,7 +10,8 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::Subcommand;
-use towpath_lab::{kafka::Kafka, plugins};
+pub(crate) use towpath_lab::number::grouped;
+use towpath_lab::{bench::rdkafka_mirror, kafka::Kafka, plugins};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -23,6 +25,10 @@ pub(crate) enum Command {
     Generate(traffic::Arguments),
     /// Compare two topics record by record; exit code 0 only when they are equal
     Compare(comparison::Arguments),
+    /// Measure Towpath beside MirrorMaker 2 or a mirror made of librdkafka: same brokers, same data, every copy compared
+    Bench(bench::Arguments),
+    /// The mirror made of librdkafka that `bench --against rdkafka` measures; it runs until it is ended
+    RdkafkaMirror(rdkafka_mirror::Options),
     /// Build the shipped plugins into a folder
     Plugins {
         /// Where the components go
@@ -34,23 +40,12 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(arguments) => return demo::run(&arguments),
         Command::Compare(arguments) => return comparison::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments)?,
+        Command::RdkafkaMirror(options) => rdkafka_mirror::run(&options)?,
         Command::Kafka => println!("{}", Kafka::fetch()?.libs().display()),
         Command::Broker(arguments) => brokers::run(&arguments)?,
         Command::Generate(arguments) => traffic::run(&arguments)?,
         Command::Plugins { folder } => plugins::build(&folder)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A number with thousands apart, as people read it.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }

@@ -140,6 +140,46 @@ impl Kafka {
         command
     }
 
+    /// As [`Kafka::java`] with a folder of classes beside Kafka's.
+    pub fn java_beside(&self, class: &str, flags: &[&str], classes: &Path) -> Command {
+        let mut path = self.libs.join("*").into_os_string();
+        path.push(":");
+        path.push(classes);
+        let mut command = Command::new(&self.java);
+        command.args(flags).arg("-cp").arg(path).arg(class);
+        command
+    }
+
+    /// Compiles a source file against Kafka's classes into a folder.
+    pub fn compile(&self, source: &Path, classes: &Path) -> Result<()> {
+        // The compiler itself does not know `*` in a path.
+        let jars: Vec<PathBuf> = fs::read_dir(&self.libs)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<_>>()?;
+        let output = Command::new(&self.java)
+            .args(["-m", "jdk.compiler/com.sun.tools.javac.Main", "-cp"])
+            .arg(std::env::join_paths(jars)?)
+            .arg("-d")
+            .arg(classes)
+            .arg(source)
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "cannot compile {}; is it a JDK and not a JRE?\n{}{}",
+            source.display(),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    /// As `java -version` says it: `17.0.15`.
+    pub fn java_version(&self) -> Result<String> {
+        let output = Command::new(&self.java).arg("-version").output()?;
+        let text = String::from_utf8_lossy(&output.stderr);
+        Ok(text.split('"').nth(1).unwrap_or("unknown").to_owned())
+    }
+
     /// Runs a console tool to its end and returns what it printed.
     pub fn tool(&self, class: &str, args: &[&str]) -> Result<String> {
         // A tool lives for a second: the second compiler would only cost time.

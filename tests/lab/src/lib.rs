@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod bench;
 pub mod broker;
 pub mod certificates;
 pub mod cluster;
@@ -23,6 +24,7 @@ pub mod environment;
 pub mod generate;
 pub mod kafka;
 pub mod mask;
+pub mod number;
 pub mod plugins;
 pub mod process;
 pub mod proxy;
