@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
 use tempfile::TempDir;
@@ -161,20 +161,20 @@ fn towpath(job: &Job<'_>) -> Result<Running> {
 }
 
 fn rdkafka(job: &Job<'_>) -> Result<Running> {
-    ensure!(
-        job.link == Link::Plain,
-        "the mirror made of librdkafka is measured without TLS"
-    );
     let dir = tempfile::Builder::new().prefix("towpath-rdkafka-").tempdir()?;
     let mut command = Command::new(crate::towpath::program("TOWPATH_LAB_BIN", "towpath-lab")?);
     command
         .arg("rdkafka-mirror")
-        .args(["--source", job.pair.source.bootstrap()])
-        .args(["--target", job.pair.target.bootstrap()])
+        .args(["--source", &job.link.address(&job.pair.source)?])
+        .args(["--target", &job.link.address(&job.pair.target)?])
         .args(["--topic", job.topic])
         .args(["--partitions", &job.partitions.to_string()]);
     if job.work == Work::Mask {
         command.arg("--mask");
+    }
+    if job.link == Link::Tls {
+        command.arg("--source-ca").arg(job.pair.source.ca_pem());
+        command.arg("--target-ca").arg(job.pair.target.ca_pem());
     }
     if let Some(record) = job.falsify {
         command.args(["--falsify", &record.to_string()]);

@@ -2,6 +2,7 @@
 //! new partitions, no recovery.
 
 use std::{
+    path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -31,6 +32,12 @@ pub struct Options {
     topic: String,
     #[arg(long)]
     partitions: i32,
+    /// Speak TLS to the source; its certificate authority, a PEM file
+    #[arg(long, value_name = "FILE")]
+    source_ca: Option<PathBuf>,
+    /// Speak TLS to the target
+    #[arg(long, value_name = "FILE")]
+    target_ca: Option<PathBuf>,
     /// Mask two fields of the lab's orders, by serde_json
     #[arg(long)]
     mask: bool,
@@ -119,9 +126,19 @@ fn send(
     }
 }
 
+fn client(bootstrap: &str, ca: Option<&Path>) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap);
+    if let Some(ca) = ca {
+        config
+            .set("security.protocol", "ssl")
+            .set("ssl.ca.location", ca.display().to_string());
+    }
+    config
+}
+
 fn consumer(options: &Options) -> Result<BaseConsumer> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &options.source)
+    let consumer: BaseConsumer = client(&options.source, options.source_ca.as_deref())
         .set("group.id", "towpath-lab-mirror")
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
@@ -141,8 +158,7 @@ fn consumer(options: &Options) -> Result<BaseConsumer> {
 }
 
 fn producer(options: &Options) -> Result<BaseProducer<Refused>> {
-    ClientConfig::new()
-        .set("bootstrap.servers", &options.target)
+    client(&options.target, options.target_ca.as_deref())
         .set("enable.idempotence", "true")
         .set("compression.type", "lz4")
         .set("linger.ms", "20")

@@ -114,8 +114,6 @@ impl<'a> Rounds<'a> {
                 [Some(Contender::Towpath), self.options.against]
                     .into_iter()
                     .flatten()
-                    // librdkafka is built without TLS here.
-                    .filter(|contender| self.row.what != What::Tls || *contender != Contender::Rdkafka)
                     .map(|contender| entry(contender, self.row.partitions, contender.name().to_owned()))
                     .collect()
             }
