@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::BoxFuture;
 use kafka_protocol::{
     messages::ApiKey,
-    protocol::{HeaderVersion, Request},
+    protocol::{HeaderVersion, Request, StrBytes},
 };
 
 use crate::{ErrorCode, context::Context};
@@ -51,6 +51,11 @@ where
 
     /// Writes the throttle time into an answer.
     fn throttle(answer: &mut Self::Response, ms: i32);
+
+    /// The topics that it is about, for faults that are for a topic. Asked only where there are such.
+    fn topics(&self, _: &Context) -> Vec<StrBytes> {
+        Vec::new()
+    }
 }
 
 /// A row of the table.
@@ -58,10 +63,24 @@ pub(crate) struct Row {
     pub(crate) key: ApiKey,
     pub(crate) min: i16,
     pub(crate) max: i16,
-    serve: Serve,
+    decode: Decode,
 }
 
-type Serve = for<'a> fn(&'a Context, Bytes, i16, Refusal) -> BoxFuture<'a, Result<BytesMut, Malformed>>;
+type Decode = fn(&Context, Bytes, i16) -> Result<Box<dyn Decoded>, Malformed>;
+
+/// A request whose type is forgotten.
+pub(crate) trait Decoded: Send + Sync {
+    /// See [`Api::topics`].
+    fn topics(&self, ctx: &Context) -> Vec<StrBytes>;
+
+    /// The answer as a frame behind its correlation id: header and body.
+    fn serve<'a>(
+        self: Box<Self>,
+        ctx: &'a Context,
+        version: i16,
+        refusal: Refusal,
+    ) -> BoxFuture<'a, Result<BytesMut, Malformed>>;
+}
 
 /// Whether a fault wants an error for the whole request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,15 +135,13 @@ impl Row {
         TABLE.iter().find(|row| row.key as i16 == key)
     }
 
-    /// The answer as a frame behind its correlation id: header and body.
-    pub(crate) async fn serve(
+    pub(crate) fn decode(
         &self,
         ctx: &Context,
         body: Bytes,
         version: i16,
-        refusal: Refusal,
-    ) -> Result<BytesMut, Malformed> {
-        (self.serve)(ctx, body, version, refusal).await
+    ) -> Result<Box<dyn Decoded>, Malformed> {
+        (self.decode)(ctx, body, version)
     }
 }
 
@@ -136,40 +153,64 @@ where
         key,
         min: *A::SERVED.start(),
         max: *A::SERVED.end(),
-        serve: serve::<A>,
+        decode: decode::<A>,
     }
 }
 
-fn serve<A: Api>(
-    ctx: &Context,
-    mut body: Bytes,
-    version: i16,
-    refusal: Refusal,
-) -> BoxFuture<'_, Result<BytesMut, Malformed>>
+fn decode<A: Api>(ctx: &Context, mut body: Bytes, version: i16) -> Result<Box<dyn Decoded>, Malformed>
 where
     A::Response: Send,
 {
-    Box::pin(async move {
-        let malformed = |reason: &dyn std::fmt::Display| Malformed {
+    match A::decode(&mut body, version) {
+        Ok(request) => Ok(Box::new(request)),
+        Err(error) => Err(Malformed::new(ctx, version, &error)),
+    }
+}
+
+// === impl Decoded ===
+
+impl<A: Api> Decoded for A
+where
+    A::Response: Send,
+{
+    fn topics(&self, ctx: &Context) -> Vec<StrBytes> {
+        Api::topics(self, ctx)
+    }
+
+    fn serve<'a>(
+        self: Box<Self>,
+        ctx: &'a Context,
+        version: i16,
+        refusal: Refusal,
+    ) -> BoxFuture<'a, Result<BytesMut, Malformed>> {
+        Box::pin(async move {
+            let mut answer = match refusal {
+                Refusal::No => self.handle(ctx, version).await,
+                Refusal::Before(code) => self.refuse(ctx, code, version),
+                Refusal::After(code) => {
+                    let refused = self.refuse(ctx, code, version);
+                    self.handle(ctx, version).await;
+                    refused
+                }
+            };
+            if ctx.throttled_ms() > 0 {
+                A::throttle(&mut answer, ctx.throttled_ms());
+            }
+            encode(&answer, version).map_err(|error| Malformed::new(ctx, version, &error))
+        })
+    }
+}
+
+// === impl Malformed ===
+
+impl Malformed {
+    fn new(ctx: &Context, version: i16, reason: &dyn std::fmt::Display) -> Self {
+        Self {
             api: ctx.api,
             version,
             reason: reason.to_string(),
-        };
-        let request = A::decode(&mut body, version).map_err(|error| malformed(&error))?;
-        let mut answer = match refusal {
-            Refusal::No => request.handle(ctx, version).await,
-            Refusal::Before(code) => request.refuse(ctx, code, version),
-            Refusal::After(code) => {
-                let refused = request.refuse(ctx, code, version);
-                request.handle(ctx, version).await;
-                refused
-            }
-        };
-        if ctx.throttled_ms() > 0 {
-            A::throttle(&mut answer, ctx.throttled_ms());
         }
-        encode(&answer, version).map_err(|error| malformed(&error))
-    })
+    }
 }
 
 /// A code as answers have it: 0 is no error.

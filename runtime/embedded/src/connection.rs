@@ -164,7 +164,12 @@ impl Connection {
             row.key,
             self.client.clone(),
         );
-        let fault = self.shared.faults.judge(row.key, self.broker);
+        let version = header.request_api_version;
+        let request = row.decode(&ctx, body, version)?;
+        let fault = self
+            .shared
+            .faults
+            .judge(row.key, self.broker, || request.topics(&ctx));
         let mut refusal = Refusal::No;
         match fault {
             Some(Action::Error(code)) => refusal = Refusal::Before(code),
@@ -175,8 +180,7 @@ impl Connection {
             Some(Action::Hang) => std::future::pending().await,
             _ => {}
         }
-        let version = header.request_api_version;
-        let answer = row.serve(&ctx, body, version, refusal).await?;
+        let answer = request.serve(&ctx, version, refusal).await?;
         if ctx.hangs_up() {
             return Err(Error::Unanswered);
         }

@@ -20,8 +20,11 @@
 //!
 //! A rule counts the requests that it matches, and acts on those that its `nth`, `times`, `every` say: on all of them when nothing is
 //! said. The first rule that acts on a request is the only one; rules are asked in the order in which they were injected, random faults
-//! last. A rule for a topic or a partition takes [`Action::Error`] only, and only for Produce, Fetch, ListOffsets, Metadata (topics only),
-//! OffsetForLeaderEpoch and DeleteRecords; it counts partitions and not requests, and leaves the others of the request alone.
+//! last.
+//!
+//! A rule for a topic matches the requests that name it. With [`Action::Error`] it is about single partitions instead: it counts those,
+//! refuses those, and leaves the others of the request alone. Produce, Fetch, ListOffsets, Metadata (topics), OffsetForLeaderEpoch and
+//! DeleteRecords know such errors; to other APIs a rule with a topic and an error does nothing.
 
 use std::{
     sync::{
@@ -31,7 +34,7 @@ use std::{
     time::Duration,
 };
 
-use kafka_protocol::messages::ApiKey;
+use kafka_protocol::{messages::ApiKey, protocol::StrBytes};
 
 use crate::ErrorCode;
 
@@ -140,7 +143,13 @@ impl Rule {
     }
 
     fn is_of_partition(&self, topic: &str, partition: i32) -> bool {
-        self.topic.as_deref() == Some(topic) && self.partition.is_none_or(|own| own == partition)
+        self.is_for_partitions()
+            && self.topic.as_deref() == Some(topic)
+            && self.partition.is_none_or(|own| own == partition)
+    }
+
+    fn is_for_partitions(&self) -> bool {
+        self.topic.is_some() && matches!(self.action, Action::Error(_))
     }
 }
 
@@ -161,7 +170,7 @@ impl Matching {
         self
     }
 
-    /// Of this partition alone.
+    /// Of this partition alone; with another action than [`Action::Error`], of its topic.
     #[must_use]
     pub fn partition(mut self, topic: &str, partition: i32) -> Self {
         self.0.partition = Some(partition);
@@ -233,13 +242,32 @@ impl Faults {
         self.lock().random.as_ref().map_or(0, random::State::hits)
     }
 
-    /// What happens to a request. Asked once for each.
-    pub(crate) fn judge(&self, api: ApiKey, broker: i32) -> Option<Action> {
+    /// What happens to a request. Asked once for each; `topics` only where a rule is for a topic.
+    pub(crate) fn judge(
+        &self,
+        api: ApiKey,
+        broker: i32,
+        topics: impl FnOnce() -> Vec<StrBytes>,
+    ) -> Option<Action> {
+        let is_about =
+            |active: &&Arc<Active>| active.rule.is_of(api, broker) && !active.rule.is_for_partitions();
+        let by_topic = {
+            let inner = self.lock();
+            inner
+                .rules
+                .iter()
+                .filter(is_about)
+                .any(|active| active.rule.topic.is_some())
+        };
+        // Not under the lock: it takes the cluster's, which others hold when they ask for this one.
+        let topics = if by_topic { topics() } else { Vec::new() };
+        let names = |topic: &str| topics.iter().any(|name| **name == *topic);
         let mut inner = self.lock();
         let by_rule = inner
             .rules
             .iter()
-            .filter(|active| active.rule.topic.is_none() && active.rule.is_of(api, broker))
+            .filter(is_about)
+            .filter(|active| active.rule.topic.as_deref().is_none_or(names))
             .find_map(|active| active.act());
         by_rule.or_else(|| inner.random.as_mut()?.judge(api))
     }
@@ -255,7 +283,7 @@ impl Faults {
             .iter()
             .filter(matching)
             .find_map(|active| match active.act()? {
-                Action::Error(code) | Action::ErrorAfter(code) => Some(code),
+                Action::Error(code) => Some(code),
                 _ => None,
             })
     }

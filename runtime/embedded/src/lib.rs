@@ -1,10 +1,10 @@
 //! A Kafka cluster in this process: real brokers' protocol over loopback TCP, without a JVM, with faults on demand.
 //!
 //! [`Cluster::start`] gives a cluster of as many brokers as wanted; any Kafka client can use it. What a broker does with a request is
-//! Apache Kafka 4.3.1's behaviour, held to it by one suite of cases that runs on both. What is left out is in this crate's README.
+//! Apache Kafka 4.3.1's behaviour, and what is left out is in this crate's README.
 //!
-//! All brokers share one [`state`]: there is no replication to wait for, every replica has every record, and a broker refuses partitions
-//! that it does not lead. Each API is one file in [`api`]. [`faults`] is how a test makes a broker misbehave.
+//! All brokers share one state: there is no replication to wait for, every replica has every record, and a broker refuses partitions
+//! that it does not lead. Each API is one file. [`faults`] is how a test makes a broker misbehave.
 #![forbid(unsafe_code)]
 #![expect(
     dead_code,

@@ -17,6 +17,9 @@ mod producers;
 mod stored;
 mod transactions;
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) use compact::Keep;
 pub(crate) use epochs::EpochEnd;
 pub(crate) use incoming::{Incoming, Refused};

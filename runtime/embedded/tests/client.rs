@@ -1,116 +1,12 @@
-//! The data plane's own client against the embedded cluster: topics, records there and back, moved leaders, faults.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+//! The data plane's own client against the embedded cluster: records there and back, moved leaders, stopped brokers, lost records.
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
-use std::time::Duration;
+mod support;
 
-use towpath_domain::{LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
-use towpath_embedded::{Action, ApiKey, Cluster, ErrorCode, Options, Rule};
-use towpath_wire::{
-    Client, FetchAnswer, FetchPartition, FetchRequest, Isolation, KafkaError, NodeId, ProduceRequest, Topics,
-    batch::{
-        Compression, Encoder, Headers, Outgoing, Piece, ProducerIdentity, Record, SourceSpan, batches, decode,
-    },
-};
-
-const DEADLINE: Duration = Duration::from_secs(30);
-
-fn partition() -> TopicPartition {
-    TopicPartition {
-        topic: TopicName::new("orders"),
-        partition: Partition(0),
-    }
-}
-
-fn client_options(cluster: &Cluster) -> towpath_wire::Options {
-    towpath_wire::Options {
-        bootstrap_servers: cluster
-            .bootstrap_servers()
-            .split(',')
-            .map(str::to_owned)
-            .collect(),
-        request_timeout: Duration::from_secs(10),
-        retry_backoff: Duration::from_millis(5),
-        retry_backoff_max: Duration::from_millis(20),
-        ..towpath_wire::Options::default()
-    }
-}
-
-async fn connect(cluster: &Cluster) -> Client {
-    let client = Client::connect(client_options(cluster)).await.unwrap();
-    client
-        .metadata(Topics::Names(vec![TopicName::new("orders")]))
-        .await
-        .unwrap();
-    client
-}
-
-fn batch(values: &[&str]) -> Outgoing {
-    let mut encoder = Encoder::new(Compression::Lz4);
-    for value in values {
-        let record = Record {
-            offset: Offset(0),
-            timestamp: 1_000,
-            key: Some(b"key"),
-            value: Some(value.as_bytes()),
-            headers: Headers::EMPTY,
-        };
-        encoder.push(&record).unwrap();
-    }
-    let span = SourceSpan {
-        first: Offset(0),
-        next: Offset(values.len() as i64),
-    };
-    let mut batch = encoder.finish(span).unwrap();
-    batch.sign(ProducerIdentity::NONE, -1);
-    batch
-}
-
-async fn produce(client: &Client, node: i32, values: &[&str]) -> Result<i64, KafkaError> {
-    let connection = client.open(NodeId(node), "test").await.unwrap();
-    let request = ProduceRequest {
-        acks: -1,
-        timeout: DEADLINE,
-        partitions: vec![(partition(), batch(values))],
-    };
-    let answer = connection.produce(request).await.unwrap().await.unwrap();
-    answer.partitions[0].1.map(|appended| appended.base_offset.0)
-}
-
-async fn fetch(client: &Client, node: i32, offset: i64) -> FetchAnswer {
-    let connection = client.open(NodeId(node), "test").await.unwrap();
-    let request = FetchRequest {
-        isolation: Isolation::ReadCommitted,
-        max_wait: Duration::ZERO,
-        min_bytes: 1,
-        max_bytes: 1 << 20,
-        partitions: vec![FetchPartition {
-            topic: TopicName::new("orders"),
-            topic_id: TopicId::ZERO,
-            partition: Partition(0),
-            fetch_offset: Offset(offset),
-            current_leader_epoch: LeaderEpoch(-1),
-            last_fetched_epoch: LeaderEpoch(-1),
-            max_bytes: 1 << 20,
-        }],
-        rack: None,
-    };
-    connection.fetch(request).await.unwrap()
-}
-
-fn values(answer: &FetchAnswer) -> Vec<(i64, String)> {
-    let mut values = Vec::new();
-    for piece in batches(answer.partitions[0].records.clone()) {
-        let Piece::Batch(batch) = piece.unwrap() else {
-            panic!("an old message")
-        };
-        batch.verify_crc().unwrap();
-        for record in decode(&batch, &Default::default()).unwrap().iter() {
-            let value = String::from_utf8(record.value.unwrap().to_vec()).unwrap();
-            values.push((record.offset.0, value));
-        }
-    }
-    values
-}
+use support::{connect, fetch, fetch_after, produce, values};
+use towpath_domain::Offset;
+use towpath_embedded::{Cluster, NewTopic, Options};
+use towpath_wire::KafkaError;
 
 #[tokio::test]
 async fn what_is_produced_is_fetched() {
@@ -154,38 +50,130 @@ async fn a_leader_that_moves_is_refused_by_the_old_broker_and_served_by_the_new(
 }
 
 #[tokio::test]
-async fn faults_hit_the_requests_they_are_for() {
+async fn a_stopped_broker_comes_back_on_its_port_and_without_it_nobody_leads() {
     let cluster = Cluster::start(Options::default().topic("orders", 1))
         .await
         .unwrap();
     let client = connect(&cluster).await;
-    let error = Rule::on(ApiKey::Produce).nth(2);
-    let error = cluster
-        .faults()
-        .inject(error.then(Action::Error(ErrorCode::NotEnoughReplicas)));
-    let one = Rule::on(ApiKey::Fetch).partition("orders", 0).times(1);
-    cluster
-        .faults()
-        .inject(one.then(Action::Error(ErrorCode::KafkaStorageError)));
-    assert_eq!(produce(&client, 1, &["a"]).await, Ok(0));
-    assert!(produce(&client, 1, &["b"]).await.is_err());
-    assert_eq!(produce(&client, 1, &["c"]).await, Ok(1));
-    assert_eq!((error.hits(), error.seen()), (1, 3));
-    let refused = fetch(&client, 1, 0).await;
-    assert_eq!(refused.partitions[0].error, Some(KafkaError::KAFKA_STORAGE_ERROR));
-    assert_eq!(values(&fetch(&client, 1, 0).await).len(), 2);
+    produce(&client, 1, &["a"]).await.unwrap();
+    let address = cluster.address(1).unwrap();
+    cluster.stop_broker(1).await.unwrap();
+    assert_eq!(cluster.leader("orders", 0).unwrap(), -1);
+    tokio::net::TcpStream::connect(&address).await.unwrap_err();
+    assert!(cluster.stop_broker(1).await.is_err());
+    cluster.start_broker(1).await.unwrap();
+    assert_eq!(
+        (cluster.address(1).unwrap(), cluster.leader("orders", 0).unwrap()),
+        (address, 1)
+    );
+    let client = connect(&cluster).await;
+    assert_eq!(values(&fetch(&client, 1, 0).await).len(), 1);
+    // Nobody led for one epoch, then the broker again.
+    assert_eq!(cluster.log("orders", 0).unwrap().leader_epoch, 2);
+}
 
-    // The append is done, the answer lost.
-    let lost = cluster
-        .faults()
-        .inject(Rule::on(ApiKey::Produce).times(1).then(Action::DropAfter));
-    let connection = client.open(NodeId(1), "test").await.unwrap();
-    let request = ProduceRequest {
-        acks: 1,
-        timeout: DEADLINE,
-        partitions: vec![(partition(), batch(&["d"]))],
+#[tokio::test]
+async fn fewer_replicas_than_must_be_in_sync_refuse_writes() {
+    let topic = NewTopic::new("orders", 1).config("min.insync.replicas", "2");
+    let cluster = Cluster::start(Options::brokers(2)).await.unwrap();
+    cluster.create_topic(&topic).unwrap();
+    let client = connect(&cluster).await;
+    assert_eq!(produce(&client, 1, &["a"]).await, Ok(0));
+    cluster.stop_broker(2).await.unwrap();
+    assert_eq!(
+        produce(&client, 1, &["b"]).await,
+        Err(KafkaError::NOT_ENOUGH_REPLICAS)
+    );
+    cluster.start_broker(2).await.unwrap();
+    assert_eq!(produce(&client, 1, &["b"]).await, Ok(1));
+}
+
+#[tokio::test]
+async fn an_unclean_election_loses_records_and_readers_can_tell() {
+    let cluster = Cluster::start(Options::default().topic("orders", 1))
+        .await
+        .unwrap();
+    let client = connect(&cluster).await;
+    for value in ["a", "b", "c"] {
+        produce(&client, 1, &[value]).await.unwrap();
+    }
+    cluster.truncate("orders", 0, 1).unwrap();
+    assert_eq!(produce(&client, 1, &["d"]).await, Ok(1));
+    let log = cluster.log("orders", 0).unwrap();
+    assert_eq!((log.end, log.leader_epoch, log.batches.len()), (2, 1, 2));
+    // A reader that had read "c" under epoch 0.
+    let answer = fetch_after(&client, 1, 3, 0).await;
+    let diverging = answer.partitions[0].diverging.unwrap();
+    assert_eq!((diverging.epoch.0, diverging.end_offset), (0, Offset(1)));
+    assert!(answer.partitions[0].records.is_empty());
+}
+
+#[tokio::test]
+async fn compaction_leaves_the_last_record_of_each_key_where_it_was() {
+    let cluster = Cluster::start(Options::default().topic("orders", 1))
+        .await
+        .unwrap();
+    let client = connect(&cluster).await;
+    // Every record has the same key; the last batch is the active segment.
+    produce(&client, 1, &["a", "b", "c"]).await.unwrap();
+    produce(&client, 1, &["d", "e"]).await.unwrap();
+    produce(&client, 1, &["f"]).await.unwrap();
+    cluster.compact("orders").unwrap();
+    let answer = fetch(&client, 1, 0).await;
+    let expected = [(4, "e"), (5, "f")].map(|(offset, value)| (offset, value.to_owned()));
+    assert_eq!(values(&answer), expected);
+    let log = cluster.log("orders", 0).unwrap();
+    assert_eq!((log.start, log.end, log.batches.len()), (0, 6, 2));
+    assert_eq!(log.records(), answer.partitions[0].records);
+    // The rest goes on.
+    assert_eq!(produce(&client, 1, &["g"]).await, Ok(6));
+}
+
+#[tokio::test]
+async fn retention_deletes_whole_batches_by_time_and_size() {
+    let cluster = Cluster::start(Options::default()).await.unwrap();
+    // The records' time is 1 s after 1970.
+    let old = NewTopic::new("orders", 1).config("retention.ms", "1000");
+    cluster.create_topic(&old).unwrap();
+    let client = connect(&cluster).await;
+    for value in ["a", "b", "c"] {
+        produce(&client, 1, &[value]).await.unwrap();
+    }
+    cluster.enforce_retention("orders").unwrap();
+    let log = cluster.log("orders", 0).unwrap();
+    assert_eq!((log.start, log.end), (2, 3), "the last batch stays");
+    let answer = fetch(&client, 1, 0).await;
+    assert_eq!(answer.partitions[0].error, Some(KafkaError::OFFSET_OUT_OF_RANGE));
+}
+
+#[tokio::test]
+async fn clusters_of_one_seed_are_alike_and_names_are_checked() {
+    let start = |seed| {
+        Cluster::start(Options {
+            seed,
+            ..Options::brokers(2)
+        })
     };
-    connection.produce(request).await.unwrap().await.unwrap_err();
-    assert_eq!(lost.hits(), 1);
-    assert_eq!(cluster.log("orders", 0).unwrap().end, 3);
+    let (one, same, other) = (
+        start(1).await.unwrap(),
+        start(1).await.unwrap(),
+        start(2).await.unwrap(),
+    );
+    assert_eq!(one.id(), same.id());
+    assert_ne!(one.id(), other.id());
+    assert!(one.create_topic(&NewTopic::new("a b", 1)).is_err());
+    assert!(
+        one.create_topic(&NewTopic::new("a", 1).replication_factor(3))
+            .is_err()
+    );
+    assert!(one.move_leader("orders", 0, 1).is_err());
+    one.create_topic(&NewTopic::new("orders", 1).replication_factor(1))
+        .unwrap();
+    assert!(
+        one.move_leader("orders", 0, 2).is_err(),
+        "broker 2 has no replica"
+    );
+    let third = one.add_broker(Some("rack")).await.unwrap();
+    assert_eq!(third, 3);
+    one.shutdown().await;
 }

@@ -39,6 +39,10 @@ impl Api for CreatePartitionsRequest {
     fn throttle(answer: &mut CreatePartitionsResponse, ms: i32) {
         answer.throttle_time_ms = ms;
     }
+
+    fn topics(&self, _: &Context) -> Vec<StrBytes> {
+        self.topics.iter().map(|topic| topic.name.0.clone()).collect()
+    }
 }
 
 fn refused(

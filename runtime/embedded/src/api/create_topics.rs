@@ -55,6 +55,10 @@ impl Api for CreateTopicsRequest {
     fn throttle(answer: &mut CreateTopicsResponse, ms: i32) {
         answer.throttle_time_ms = ms;
     }
+
+    fn topics(&self, _: &Context) -> Vec<StrBytes> {
+        self.topics.iter().map(|topic| topic.name.0.clone()).collect()
+    }
 }
 
 fn refused(topic: &CreatableTopic, code: ErrorCode, message: Option<String>) -> CreatableTopicResult {

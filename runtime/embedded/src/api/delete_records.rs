@@ -1,9 +1,12 @@
 use std::ops::RangeInclusive;
 
-use kafka_protocol::messages::{
-    DeleteRecordsRequest, DeleteRecordsResponse,
-    delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
-    delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
+use kafka_protocol::{
+    messages::{
+        DeleteRecordsRequest, DeleteRecordsResponse,
+        delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
+        delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
+    },
+    protocol::StrBytes,
 };
 
 use super::{Api, number};
@@ -26,6 +29,10 @@ impl Api for DeleteRecordsRequest {
 
     fn throttle(answer: &mut DeleteRecordsResponse, ms: i32) {
         answer.throttle_time_ms = ms;
+    }
+
+    fn topics(&self, _: &Context) -> Vec<StrBytes> {
+        self.topics.iter().map(|topic| topic.name.0.clone()).collect()
     }
 }
 

@@ -43,6 +43,11 @@ impl Api for DeleteTopicsRequest {
     fn throttle(answer: &mut DeleteTopicsResponse, ms: i32) {
         answer.throttle_time_ms = ms;
     }
+
+    fn topics(&self, _: &Context) -> Vec<StrBytes> {
+        let names = asked(self).into_iter();
+        names.filter_map(|(name, _)| name.map(StrBytes::from)).collect()
+    }
 }
 
 fn asked(request: &DeleteTopicsRequest) -> Vec<(Option<TopicName>, Uuid)> {

@@ -72,6 +72,10 @@ impl Api for FetchRequest {
     fn throttle(answer: &mut FetchResponse, ms: i32) {
         answer.throttle_time_ms = ms;
     }
+
+    fn topics(&self, ctx: &Context) -> Vec<StrBytes> {
+        sessions::topics(ctx, self)
+    }
 }
 
 /// The session's error, or one for everything.

@@ -1,9 +1,12 @@
 use std::ops::RangeInclusive;
 
-use kafka_protocol::messages::{
-    ListOffsetsRequest, ListOffsetsResponse,
-    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
-    list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+use kafka_protocol::{
+    messages::{
+        ListOffsetsRequest, ListOffsetsResponse,
+        list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+        list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+    },
+    protocol::StrBytes,
 };
 
 use super::Api;
@@ -49,6 +52,10 @@ impl Api for ListOffsetsRequest {
 
     fn throttle(answer: &mut ListOffsetsResponse, ms: i32) {
         answer.throttle_time_ms = ms;
+    }
+
+    fn topics(&self, _: &Context) -> Vec<StrBytes> {
+        self.topics.iter().map(|topic| topic.name.0.clone()).collect()
     }
 }
 

@@ -88,6 +88,13 @@ impl Api for MetadataRequest {
     fn throttle(answer: &mut MetadataResponse, ms: i32) {
         answer.throttle_time_ms = ms;
     }
+
+    fn topics(&self, _: &Context) -> Vec<StrBytes> {
+        let named = self.topics.iter().flatten();
+        named
+            .filter_map(|topic| topic.name.clone().map(StrBytes::from))
+            .collect()
+    }
 }
 
 fn cluster(state: &State, _: i16) -> MetadataResponse {

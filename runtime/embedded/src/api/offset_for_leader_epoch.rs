@@ -1,9 +1,12 @@
 use std::ops::RangeInclusive;
 
-use kafka_protocol::messages::{
-    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
-    offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
-    offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult},
+use kafka_protocol::{
+    messages::{
+        OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+        offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic},
+        offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult},
+    },
+    protocol::StrBytes,
 };
 
 use super::{Api, list_offsets::check_leader, number};
@@ -23,6 +26,10 @@ impl Api for OffsetForLeaderEpochRequest {
 
     fn throttle(answer: &mut OffsetForLeaderEpochResponse, ms: i32) {
         answer.throttle_time_ms = ms;
+    }
+
+    fn topics(&self, _: &Context) -> Vec<StrBytes> {
+        self.topics.iter().map(|topic| topic.topic.0.clone()).collect()
     }
 }
 

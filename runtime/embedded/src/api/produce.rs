@@ -90,6 +90,10 @@ impl Api for ProduceRequest {
     fn throttle(answer: &mut ProduceResponse, ms: i32) {
         answer.throttle_time_ms = ms;
     }
+
+    fn topics(&self, ctx: &Context) -> Vec<StrBytes> {
+        parts(self, ctx).into_iter().map(|part| part.topic).collect()
+    }
 }
 
 fn is_transactional(records: &Bytes) -> bool {

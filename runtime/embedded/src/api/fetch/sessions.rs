@@ -262,6 +262,16 @@ fn sessions(state: &mut State, broker: i32) -> Result<&mut Sessions, ErrorCode> 
     Ok(&mut broker.sessions)
 }
 
+/// The topics of a request, and those of its session.
+pub(super) fn topics(ctx: &Context, request: &FetchRequest) -> Vec<StrBytes> {
+    let mut state = ctx.state();
+    let asked = wanted(&state, request);
+    let session = sessions(&mut state, ctx.broker).ok();
+    let cached = session.and_then(|sessions| sessions.by_id.get(&request.session_id));
+    let known = cached.into_iter().flat_map(|cached| &cached.partitions);
+    known.chain(&asked).map(|asked| asked.topic.clone()).collect()
+}
+
 /// From version 13 on topics go by id; an id that nobody knows has no name.
 fn name_of(state: &State, name: &StrBytes, id: Uuid) -> StrBytes {
     if id.is_nil() {
