@@ -11,25 +11,53 @@ use kafka_protocol::{
 
 use crate::{ErrorCode, context::Context};
 
+mod add_offsets_to_txn;
+mod add_partitions_to_txn;
+mod alter_client_quotas;
 mod alter_configs;
+mod alter_user_scram_credentials;
 mod api_versions;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
+mod create_acls;
 mod create_partitions;
 mod create_topics;
+mod delete_acls;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
+mod describe_acls;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
+mod describe_transactions;
+mod describe_user_scram_credentials;
 mod elect_leaders;
+mod end_txn;
 mod fetch;
+mod find_coordinator;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 mod list_offsets;
+mod list_transactions;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
+mod sasl_authenticate;
+mod sasl_handshake;
+mod sync_group;
+mod txn_offset_commit;
 mod write_txn_markers;
 
 pub(crate) use api_versions::versions;
@@ -109,21 +137,49 @@ pub(crate) static TABLE: &[Row] = {
         row::<FetchRequest>(ApiKey::Fetch),
         row::<ListOffsetsRequest>(ApiKey::ListOffsets),
         row::<MetadataRequest>(ApiKey::Metadata),
+        row::<OffsetCommitRequest>(ApiKey::OffsetCommit),
+        row::<OffsetFetchRequest>(ApiKey::OffsetFetch),
+        row::<FindCoordinatorRequest>(ApiKey::FindCoordinator),
+        row::<JoinGroupRequest>(ApiKey::JoinGroup),
+        row::<HeartbeatRequest>(ApiKey::Heartbeat),
+        row::<LeaveGroupRequest>(ApiKey::LeaveGroup),
+        row::<SyncGroupRequest>(ApiKey::SyncGroup),
+        row::<DescribeGroupsRequest>(ApiKey::DescribeGroups),
+        row::<ListGroupsRequest>(ApiKey::ListGroups),
+        row::<SaslHandshakeRequest>(ApiKey::SaslHandshake),
         row::<ApiVersionsRequest>(ApiKey::ApiVersions),
         row::<CreateTopicsRequest>(ApiKey::CreateTopics),
         row::<DeleteTopicsRequest>(ApiKey::DeleteTopics),
         row::<DeleteRecordsRequest>(ApiKey::DeleteRecords),
         row::<InitProducerIdRequest>(ApiKey::InitProducerId),
         row::<OffsetForLeaderEpochRequest>(ApiKey::OffsetForLeaderEpoch),
+        row::<AddPartitionsToTxnRequest>(ApiKey::AddPartitionsToTxn),
+        row::<AddOffsetsToTxnRequest>(ApiKey::AddOffsetsToTxn),
+        row::<EndTxnRequest>(ApiKey::EndTxn),
         row::<WriteTxnMarkersRequest>(ApiKey::WriteTxnMarkers),
+        row::<TxnOffsetCommitRequest>(ApiKey::TxnOffsetCommit),
+        row::<DescribeAclsRequest>(ApiKey::DescribeAcls),
+        row::<CreateAclsRequest>(ApiKey::CreateAcls),
+        row::<DeleteAclsRequest>(ApiKey::DeleteAcls),
         row::<DescribeConfigsRequest>(ApiKey::DescribeConfigs),
         row::<AlterConfigsRequest>(ApiKey::AlterConfigs),
         row::<DescribeLogDirsRequest>(ApiKey::DescribeLogDirs),
+        row::<SaslAuthenticateRequest>(ApiKey::SaslAuthenticate),
         row::<CreatePartitionsRequest>(ApiKey::CreatePartitions),
+        row::<DeleteGroupsRequest>(ApiKey::DeleteGroups),
         row::<ElectLeadersRequest>(ApiKey::ElectLeaders),
         row::<IncrementalAlterConfigsRequest>(ApiKey::IncrementalAlterConfigs),
+        row::<OffsetDeleteRequest>(ApiKey::OffsetDelete),
+        row::<DescribeClientQuotasRequest>(ApiKey::DescribeClientQuotas),
+        row::<AlterClientQuotasRequest>(ApiKey::AlterClientQuotas),
+        row::<DescribeUserScramCredentialsRequest>(ApiKey::DescribeUserScramCredentials),
+        row::<AlterUserScramCredentialsRequest>(ApiKey::AlterUserScramCredentials),
         row::<DescribeClusterRequest>(ApiKey::DescribeCluster),
         row::<DescribeProducersRequest>(ApiKey::DescribeProducers),
+        row::<DescribeTransactionsRequest>(ApiKey::DescribeTransactions),
+        row::<ListTransactionsRequest>(ApiKey::ListTransactions),
+        row::<ConsumerGroupHeartbeatRequest>(ApiKey::ConsumerGroupHeartbeat),
+        row::<ConsumerGroupDescribeRequest>(ApiKey::ConsumerGroupDescribe),
         row::<DescribeTopicPartitionsRequest>(ApiKey::DescribeTopicPartitions),
     ]
 };

@@ -7,14 +7,17 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, Faults, NewTopic, Options,
+    CoordinatorKind, Error, Faults, NewTopic, Options, QuotaRate,
     api::Sessions,
     broker::Broker,
     context::Shared,
+    coordinators,
     log::Log,
+    quotas::{Change, Entity},
     state::{BrokerState, Denied, Running, State},
     topic::Partition,
 };
@@ -23,6 +26,8 @@ use crate::{
 pub struct Cluster {
     shared: Arc<Shared>,
     running: Mutex<BTreeMap<i32, Broker>>,
+    /// What is not a broker's: the timer of groups and transactions.
+    tasks: JoinSet<()>,
 }
 
 /// A partition's log at one moment.
@@ -45,9 +50,13 @@ impl Cluster {
         let state = State::new(&options);
         let (brokers, topics) = (options.brokers, options.topics.clone());
         let racks = options.racks.clone();
+        let shared = Arc::new(Shared::new(options, state, CancellationToken::new()));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(coordinators::run(Arc::clone(&shared)));
         let cluster = Self {
-            shared: Arc::new(Shared::new(options, state, CancellationToken::new())),
+            shared,
             running: Mutex::default(),
+            tasks,
         };
         for index in 0..brokers {
             cluster.add_broker(racks.get(index).map(String::as_str)).await?;
@@ -221,6 +230,38 @@ impl Cluster {
         })
     }
 
+    /// Another broker coordinates a group or a transactional id from now on, as long as it runs.
+    pub fn move_coordinator(&self, kind: CoordinatorKind, id: &str, broker: i32) -> Result<(), Error> {
+        let mut state = self.shared.state();
+        if !state.is_running(broker) {
+            return Err(match state.brokers.get(&broker) {
+                Some(_) => Error::BrokerState {
+                    broker,
+                    is: "stopped",
+                },
+                None => no_broker(&state, broker),
+            });
+        }
+        state.coordinators.move_to(kind, id, broker);
+        Ok(())
+    }
+
+    /// Bytes a second for the clients of an id, all together; 0 lifts the limit.
+    pub fn set_quota(&self, rate: QuotaRate, client_id: &str, bytes_per_second: u32) {
+        let key = rate.key().to_owned();
+        let change = match bytes_per_second {
+            0 => Change::Remove(key),
+            bytes => Change::Set(key, f64::from(bytes)),
+        };
+        let entity = Entity::client_id(client_id);
+        self.shared.state().coordinators.quotas.alter(&entity, &[change]);
+    }
+
+    /// The broker that coordinates a group or a transactional id; `None` when none runs.
+    pub fn coordinator(&self, kind: CoordinatorKind, id: &str) -> Option<i32> {
+        self.shared.state().coordinator(kind, id)
+    }
+
     /// An unclean leader election: what is at `offset` and behind it is lost, and the same leader goes on under the next epoch.
     pub fn truncate(&self, topic: &str, partition: i32, offset: i64) -> Result<(), Error> {
         self.with(topic, partition, |found| {
@@ -259,12 +300,13 @@ impl Cluster {
     }
 
     /// Ends every broker and waits until they have ended.
-    pub async fn shutdown(self) {
+    pub async fn shutdown(mut self) {
         self.shared.token.cancel();
         let running = std::mem::take(&mut *self.brokers());
         for broker in running.into_values() {
             broker.stop().await;
         }
+        while self.tasks.join_next().await.is_some() {}
     }
 
     fn brokers(&self) -> MutexGuard<'_, BTreeMap<i32, Broker>> {

@@ -19,6 +19,7 @@ use crate::{
     Action, ErrorCode,
     api::{self, Malformed, Refusal, Row},
     context::{Client, Context, Shared},
+    users::Session,
 };
 
 /// Why a connection ends from this side.
@@ -47,6 +48,12 @@ enum Error {
 
     #[error("a failed Produce without an answer")]
     Unanswered,
+
+    #[error("{api:?} before authentication, or after it has ended")]
+    Unauthenticated { api: ApiKey },
+
+    #[error("authentication failed")]
+    NotLetIn,
 }
 
 /// A frame behind its length.
@@ -65,6 +72,11 @@ struct Connection {
 
 /// Until the client closes it, a fault or something unreadable does.
 pub(crate) async fn serve(shared: Arc<Shared>, broker: i32, stream: TcpStream, peer: SocketAddr) {
+    let session = if shared.options.users.is_empty() {
+        Session::anonymous()
+    } else {
+        Session::unknown()
+    };
     let mut connection = Connection {
         shared,
         broker,
@@ -72,7 +84,8 @@ pub(crate) async fn serve(shared: Arc<Shared>, broker: i32, stream: TcpStream, p
         client: Client {
             id: String::new(),
             host: peer.ip().to_string(),
-            principal: "User:ANONYMOUS".to_owned(),
+            principal: session.principal().unwrap_or_default(),
+            session: Arc::new(session),
         },
     };
     if let Err(error) = connection.run().await {
@@ -158,6 +171,11 @@ impl Connection {
         {
             self.client.id = id.to_string();
         }
+        match self.client.session.principal() {
+            Some(principal) => self.client.principal = principal,
+            None if is_for_anybody(row.key) => {}
+            None => return Err(Error::Unauthenticated { api: row.key }),
+        }
         let ctx = Context::new(
             Arc::clone(&self.shared),
             self.broker,
@@ -189,6 +207,9 @@ impl Connection {
         }
         if !ctx.is_silent() {
             self.write(header.correlation_id, answer, fault).await?;
+        }
+        if ctx.closes() {
+            return Err(Error::NotLetIn);
         }
         if ctx.throttled_ms() > 0 {
             tokio::time::sleep(Duration::from_millis(ctx.throttled_ms() as u64)).await;
@@ -239,4 +260,12 @@ impl Connection {
             }),
         }
     }
+}
+
+/// What may be asked before authentication.
+fn is_for_anybody(api: ApiKey) -> bool {
+    matches!(
+        api,
+        ApiKey::ApiVersions | ApiKey::SaslHandshake | ApiKey::SaslAuthenticate
+    )
 }

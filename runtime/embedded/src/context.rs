@@ -8,7 +8,7 @@ use std::sync::{
 use kafka_protocol::messages::ApiKey;
 use tokio_util::sync::CancellationToken;
 
-use crate::{ErrorCode, Faults, Options, clock::Clock, state::State};
+use crate::{ErrorCode, Faults, Options, clock::Clock, state::State, users::Session};
 
 /// What all brokers of a cluster share.
 pub(crate) struct Shared {
@@ -30,6 +30,7 @@ pub(crate) struct Context {
     throttle_ms: AtomicI32,
     silent: AtomicBool,
     hang_up: AtomicBool,
+    close: AtomicBool,
 }
 
 /// Who asks: one connection.
@@ -39,8 +40,9 @@ pub(crate) struct Client {
     pub(crate) id: String,
     /// The peer's address, without its port.
     pub(crate) host: String,
-    /// `User:ANONYMOUS` until it has authenticated.
+    /// `User:ANONYMOUS` where nobody has to authenticate.
     pub(crate) principal: String,
+    pub(crate) session: Arc<Session>,
 }
 
 // === impl Shared ===
@@ -74,6 +76,7 @@ impl Context {
             throttle_ms: AtomicI32::new(0),
             silent: AtomicBool::new(false),
             hang_up: AtomicBool::new(false),
+            close: AtomicBool::new(false),
         }
     }
 
@@ -118,5 +121,14 @@ impl Context {
 
     pub(crate) fn hangs_up(&self) -> bool {
         self.hang_up.load(Ordering::Relaxed)
+    }
+
+    /// The connection is closed behind the answer: somebody was not let in.
+    pub(crate) fn close(&self) {
+        self.close.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn closes(&self) -> bool {
+        self.close.load(Ordering::Relaxed)
     }
 }

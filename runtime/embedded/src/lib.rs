@@ -11,6 +11,7 @@
     reason = "what transactions and admin requests need of the log is there before they are"
 )]
 
+mod acls;
 mod api;
 mod broker;
 mod clock;
@@ -18,15 +19,20 @@ mod cluster;
 mod config;
 mod connection;
 mod context;
+mod coordinators;
 mod error;
 pub mod faults;
+mod groups;
 mod log;
 mod options;
+mod quotas;
 mod state;
 mod topic;
 mod transactions;
+mod users;
 
 pub use cluster::{Cluster, LogView};
+pub use coordinators::Kind as CoordinatorKind;
 pub use error::Error;
 pub use faults::{Action, Faults, Injected, Random, Rule};
 /// An error by its name: what a broker answers.
@@ -34,3 +40,4 @@ pub use kafka_protocol::error::ResponseError as ErrorCode;
 /// An API by its name: what a fault is for.
 pub use kafka_protocol::messages::ApiKey;
 pub use options::{NewTopic, Options};
+pub use quotas::Rate as QuotaRate;

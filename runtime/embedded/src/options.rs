@@ -15,6 +15,8 @@ pub struct Options {
     pub seed: u64,
     /// Configurations of all brokers by Kafka's names (`auto.create.topics.enable`, `replica.selector.class`, `message.max.bytes`).
     pub configs: BTreeMap<String, String>,
+    /// Users and their passwords. When there are any, listeners are SASL_PLAINTEXT with PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512.
+    pub users: BTreeMap<String, String>,
     /// Fetch sessions a broker keeps (`max.incremental.fetch.session.cache.slots`); above it, new ones are not granted.
     pub fetch_sessions: usize,
     /// The largest request in bytes (`socket.request.max.bytes`); a larger one closes the connection.
@@ -40,6 +42,7 @@ impl Default for Options {
             topics: Vec::new(),
             seed: 0,
             configs: BTreeMap::new(),
+            users: BTreeMap::new(),
             fetch_sessions: 1000,
             max_request: 100 << 20,
         }
@@ -65,6 +68,23 @@ impl Options {
     pub fn config(mut self, key: &str, value: &str) -> Self {
         self.configs.insert(key.to_owned(), value.to_owned());
         self
+    }
+
+    /// Switches SASL on.
+    #[must_use]
+    pub fn user(mut self, name: &str, password: &str) -> Self {
+        self.users.insert(name.to_owned(), password.to_owned());
+        self
+    }
+
+    /// Switches ACLs on: nobody may do anything that is not allowed, except this principal (`User:name`) and those named so before.
+    #[must_use]
+    pub fn super_user(mut self, principal: &str) -> Self {
+        let known = self.configs.remove("super.users");
+        let users = known.map_or(principal.to_owned(), |known| format!("{known};{principal}"));
+        let class = "org.apache.kafka.metadata.authorizer.StandardAuthorizer";
+        self.config("super.users", &users)
+            .config("authorizer.class.name", class)
     }
 }
 

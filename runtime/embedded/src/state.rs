@@ -11,7 +11,9 @@ use crate::{
     ErrorCode, NewTopic, Options,
     api::Sessions,
     config::{BrokerConfigs, Settings, topic_key},
+    coordinators::Coordinators,
     topic::{Partition, Topic},
+    users::Users,
 };
 
 pub(crate) struct State {
@@ -20,6 +22,7 @@ pub(crate) struct State {
     pub(crate) brokers: BTreeMap<i32, BrokerState>,
     pub(crate) topics: Topics,
     pub(crate) configs: BrokerConfigs,
+    pub(crate) coordinators: Coordinators,
     pub(crate) rng: StdRng,
     next_producer_id: i64,
 }
@@ -68,14 +71,22 @@ impl State {
     pub(crate) fn new(options: &Options) -> Self {
         let mut rng = StdRng::seed_from_u64(options.seed);
         let cluster_id = uuid_text(random_uuid(&mut rng));
+        let mut fixed = options.configs.clone();
+        // As in the configuration that Kafka is shipped with: who starts a cluster in a process does not wait for more members.
+        fixed
+            .entry("group.initial.rebalance.delay.ms".to_owned())
+            .or_insert_with(|| "0".to_owned());
+        let configs = BrokerConfigs {
+            fixed,
+            ..BrokerConfigs::default()
+        };
+        let users = Users::new(&options.users, || rng.random());
         Self {
             cluster_id,
             brokers: BTreeMap::new(),
             topics: Topics::default(),
-            configs: BrokerConfigs {
-                fixed: options.configs.clone(),
-                ..BrokerConfigs::default()
-            },
+            coordinators: Coordinators::new(|key| configs.cluster(key).to_owned(), users),
+            configs,
             rng,
             next_producer_id: 0,
         }
@@ -337,6 +348,12 @@ impl Topics {
 }
 
 // === impl Denied ===
+
+impl From<ErrorCode> for Denied {
+    fn from(code: ErrorCode) -> Self {
+        Self::new(code, code.to_string())
+    }
+}
 
 impl Denied {
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {

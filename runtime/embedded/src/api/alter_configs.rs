@@ -10,9 +10,10 @@ use kafka_protocol::{
 
 use super::{
     Api,
+    describe_configs::check_access,
     incremental_alter_configs::{Change, alter},
 };
-use crate::{ErrorCode, context::Context};
+use crate::{ErrorCode, acls::Operation, context::Context};
 
 /// The old way: what is not named goes back to its default.
 impl Api for AlterConfigsRequest {
@@ -27,13 +28,11 @@ impl Api for AlterConfigsRequest {
                 None => (config.name.to_string(), Change::Delete),
             });
             let changes = changes.collect();
-            let altered = alter(
-                &mut state,
-                (asked.resource_type, &asked.resource_name),
-                Some(BTreeMap::new()),
-                changes,
-                self.validate_only,
-            );
+            let resource = (asked.resource_type, &*asked.resource_name);
+            let access = check_access(ctx, &state, Operation::AlterConfigs, resource);
+            let none = Some(BTreeMap::new());
+            let altered =
+                access.and_then(|()| alter(&mut state, resource, none, changes, self.validate_only));
             match altered {
                 Ok(()) => response(asked, 0, None),
                 Err(denied) => response(asked, denied.code.code(), Some(denied.message)),

@@ -11,6 +11,7 @@ use kafka_protocol::{
 use super::Api;
 use crate::{
     ErrorCode,
+    acls::Operation,
     context::Context,
     state::{Denied, Placement, State},
 };
@@ -20,13 +21,14 @@ impl Api for CreatePartitionsRequest {
 
     async fn handle(self, ctx: &Context, _: i16) -> CreatePartitionsResponse {
         let mut state = ctx.state();
-        let results = self
-            .topics
-            .iter()
-            .map(|topic| match create(&mut state, topic, self.validate_only) {
+        let results = self.topics.iter().map(|topic| {
+            match check_access(ctx, &state, &topic.name)
+                .and_then(|()| create(&mut state, topic, self.validate_only))
+            {
                 Ok(()) => CreatePartitionsTopicResult::default().with_name(topic.name.clone()),
                 Err(denied) => refused(topic, denied.code, Some(denied.message)),
-            });
+            }
+        });
         let results = results.collect();
         CreatePartitionsResponse::default().with_results(results)
     }
@@ -54,6 +56,12 @@ fn refused(
         .with_name(topic.name.clone())
         .with_error_code(code.code())
         .with_error_message(message.map(StrBytes::from_string))
+}
+
+fn check_access(ctx: &Context, state: &State, topic: &str) -> Result<(), Denied> {
+    state
+        .check_topic_access(&ctx.client, Operation::Alter, topic)
+        .map_err(Denied::from)
 }
 
 fn create(state: &mut State, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Denied> {

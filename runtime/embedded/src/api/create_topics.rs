@@ -12,6 +12,7 @@ use kafka_protocol::{
 use super::Api;
 use crate::{
     ErrorCode,
+    acls::Operation,
     config::{Definition, TOPIC},
     context::Context,
     state::{Denied, Placement, State},
@@ -37,7 +38,8 @@ impl Api for CreateTopicsRequest {
                 }
                 Err(Denied::new(ErrorCode::InvalidRequest, "Duplicate topic name."))
             } else {
-                create(&mut state, topic, self.validate_only, version)
+                check_access(ctx, &state, &topic.name)
+                    .and_then(|()| create(&mut state, topic, self.validate_only, version))
             };
             results.push(match created {
                 Ok(result) => result.with_name(topic.name.clone()),
@@ -59,6 +61,13 @@ impl Api for CreateTopicsRequest {
     fn topics(&self, _: &Context) -> Vec<StrBytes> {
         self.topics.iter().map(|topic| topic.name.0.clone()).collect()
     }
+}
+
+/// Who may create any topic, or this one.
+fn check_access(ctx: &Context, state: &State, name: &str) -> Result<(), Denied> {
+    let cluster = state.check_cluster_access(&ctx.client, Operation::Create);
+    let access = cluster.or_else(|_| state.check_topic_access(&ctx.client, Operation::Create, name));
+    access.map_err(Denied::from)
 }
 
 fn refused(topic: &CreatableTopic, code: ErrorCode, message: Option<String>) -> CreatableTopicResult {

@@ -10,7 +10,7 @@ use kafka_protocol::{
 };
 
 use super::{Api, number};
-use crate::{ErrorCode, context::Context, state::State};
+use crate::{ErrorCode, acls::Operation, context::Context, state::State};
 
 /// Up to the high watermark.
 const ALL: i64 = -1;
@@ -46,6 +46,7 @@ fn delete(
     if let Some(code) = ctx.refused(&topic.name, asked.partition_index) {
         return Err(code);
     }
+    state.check_topic_access(&ctx.client, Operation::Delete, &topic.name)?;
     let topic = state
         .topics
         .get_mut(&topic.name)

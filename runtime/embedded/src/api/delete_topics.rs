@@ -9,7 +9,7 @@ use kafka_protocol::{
 use uuid::Uuid;
 
 use super::{Api, number};
-use crate::{ErrorCode, context::Context};
+use crate::{ErrorCode, acls::Operation, context::Context};
 
 impl Api for DeleteTopicsRequest {
     const SERVED: RangeInclusive<i16> = 1..=6;
@@ -21,7 +21,16 @@ impl Api for DeleteTopicsRequest {
                 Some(name) => Some(name.clone()),
                 None => state.topics.name_of(id).cloned().map(TopicName),
             };
+            let access = known.as_ref().or(name.as_ref()).map_or(Ok(()), |name| {
+                state.check_topic_access(&ctx.client, Operation::Delete, name)
+            });
+            if let Err(code) = access {
+                return result(known.or(name), id, Some(code), version);
+            }
             let deleted = known.as_ref().and_then(|name| state.topics.remove(name));
+            if let Some(topic) = &deleted {
+                state.coordinators.groups.forget_topic(&topic.name);
+            }
             let (code, id) = match (deleted, &name) {
                 (Some(topic), _) => (None, topic.id),
                 (None, Some(_)) => (Some(ErrorCode::UnknownTopicOrPartition), id),

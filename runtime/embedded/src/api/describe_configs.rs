@@ -14,6 +14,7 @@ use kafka_protocol::{
 use super::Api;
 use crate::{
     ErrorCode,
+    acls::Operation,
     config::{BROKER, Definition, Source, TOPIC},
     context::Context,
     state::{Denied, State},
@@ -39,7 +40,9 @@ impl Api for DescribeConfigsRequest {
     async fn handle(self, ctx: &Context, version: i16) -> DescribeConfigsResponse {
         let state = ctx.state();
         let results = self.resources.iter().map(|asked| {
-            let described = match describe(&state, asked) {
+            let resource = (asked.resource_type, &*asked.resource_name);
+            let access = check_access(ctx, &state, Operation::DescribeConfigs, resource);
+            let described = match access.and_then(|()| describe(&state, asked)) {
                 Ok(described) => described,
                 Err(denied) => return refused(asked, denied.code, Some(denied.message)),
             };
@@ -80,6 +83,20 @@ fn refused(
         .with_error_message(message.map(StrBytes::from_string))
         .with_resource_type(asked.resource_type)
         .with_resource_name(asked.resource_name.clone())
+}
+
+/// Who may see or change the configuration of a topic, or of brokers.
+pub(super) fn check_access(
+    ctx: &Context,
+    state: &State,
+    operation: Operation,
+    (kind, name): (i8, &str),
+) -> Result<(), Denied> {
+    let access = match kind {
+        resource::TOPIC => state.check_topic_access(&ctx.client, operation, name),
+        _ => state.check_cluster_access(&ctx.client, operation),
+    };
+    access.map_err(Denied::from)
 }
 
 fn describe(state: &State, asked: &DescribeConfigsResource) -> Result<Vec<Described>, Denied> {

@@ -9,7 +9,7 @@ use kafka_protocol::{
 };
 
 use super::Api;
-use crate::{ErrorCode, context::Context, topic::Topic};
+use crate::{ErrorCode, acls::Operation, context::Context, topic::Topic};
 
 /// One folder, which is not there.
 const DIR: &str = "/embedded";
@@ -18,6 +18,10 @@ impl Api for DescribeLogDirsRequest {
     const SERVED: RangeInclusive<i16> = 1..=4;
 
     async fn handle(self, ctx: &Context, version: i16) -> DescribeLogDirsResponse {
+        let access = ctx.state().check_cluster_access(&ctx.client, Operation::Describe);
+        if let Err(code) = access {
+            return self.refuse(ctx, code, version);
+        }
         let state = ctx.state();
         let partition_size = |topic: &Topic| {
             let here = (0..)

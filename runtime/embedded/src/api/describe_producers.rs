@@ -7,7 +7,7 @@ use kafka_protocol::messages::{
 };
 
 use super::Api;
-use crate::{ErrorCode, context::Context, state::State};
+use crate::{ErrorCode, acls::Operation, context::Context, state::State};
 
 impl Api for DescribeProducersRequest {
     const SERVED: RangeInclusive<i16> = 0..=0;
@@ -32,6 +32,7 @@ fn describe(
     topic: &TopicRequest,
     index: i32,
 ) -> Result<Vec<ProducerState>, ErrorCode> {
+    state.check_topic_access(&ctx.client, Operation::Read, &topic.name)?;
     let partition = state.topics.partition(&topic.name, index);
     let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
     if partition.leader != ctx.broker {

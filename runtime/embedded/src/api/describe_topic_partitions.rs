@@ -11,7 +11,7 @@ use kafka_protocol::{
 };
 
 use super::{Api, metadata::TOPIC_OPERATIONS, number};
-use crate::{ErrorCode, context::Context, state::State, topic::Partition};
+use crate::{ErrorCode, acls::Operation, context::Context, state::State, topic::Partition};
 
 /// Partitions in one answer, whatever was asked for (`max.request.partition.size.limit`).
 const MOST: i32 = 2000;
@@ -21,12 +21,17 @@ impl Api for DescribeTopicPartitionsRequest {
 
     async fn handle(self, ctx: &Context, _: i16) -> DescribeTopicPartitionsResponse {
         let state = ctx.state();
+        let may_see = |name: &str| {
+            let access = state.check_topic_access(&ctx.client, Operation::Describe, name);
+            access.is_ok()
+        };
         let (from, from_partition) = match &self.cursor {
             Some(cursor) => (cursor.topic_name.0.clone(), cursor.partition_index),
             None => (StrBytes::new(), 0),
         };
         let names: BTreeSet<StrBytes> = if self.topics.is_empty() {
-            state.topics.iter().map(|topic| topic.name.clone()).collect()
+            let names = state.topics.iter().map(|topic| topic.name.clone());
+            names.filter(|name| may_see(name)).collect()
         } else {
             self.topics.iter().map(|topic| topic.name.0.clone()).collect()
         };
@@ -42,6 +47,12 @@ impl Api for DescribeTopicPartitionsRequest {
             if room == 0 {
                 answer.next_cursor = Some(next(first));
                 break;
+            }
+            if !may_see(name) {
+                answer
+                    .topics
+                    .push(failed(name, ErrorCode::TopicAuthorizationFailed));
+                continue;
             }
             let Some(topic) = state.topics.get(name) else {
                 answer

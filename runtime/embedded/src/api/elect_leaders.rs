@@ -9,14 +9,18 @@ use kafka_protocol::{
 };
 
 use super::{Api, number};
-use crate::{ErrorCode, context::Context, state::State};
+use crate::{ErrorCode, acls::Operation, context::Context, state::State};
 
 const PREFERRED: i8 = 0;
 
 impl Api for ElectLeadersRequest {
     const SERVED: RangeInclusive<i16> = 0..=2;
 
-    async fn handle(self, ctx: &Context, _: i16) -> ElectLeadersResponse {
+    async fn handle(self, ctx: &Context, version: i16) -> ElectLeadersResponse {
+        let access = ctx.state().check_cluster_access(&ctx.client, Operation::Alter);
+        if let Err(code) = access {
+            return self.refuse(ctx, code, version);
+        }
         let mut state = ctx.state();
         // Of all partitions only those are answered that are not as they should be.
         let names_all = self.topic_partitions.is_none();

@@ -1,5 +1,6 @@
 use std::{ops::RangeInclusive, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use kafka_protocol::{
     messages::{
         BrokerId, FetchRequest, FetchResponse, TopicName,
@@ -10,7 +11,7 @@ use kafka_protocol::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{Api, number};
-use crate::{ErrorCode, context::Context, state::State};
+use crate::{ErrorCode, context::Context, quotas::Rate, state::State};
 
 mod read;
 mod sessions;
@@ -32,13 +33,13 @@ impl Api for FetchRequest {
         let wake = Arc::new(Notify::new());
         let mut reader = Reader::new(ctx, &self, version);
         reader.refuse(ctx, session.asked());
-        loop {
+        let answer = loop {
             {
                 let mut state = ctx.state();
                 let late = Instant::now() >= deadline;
                 if late || reader.is_enough(&state, session.asked()) {
                     let read = reader.read(&state, session.asked());
-                    return answer(ctx, &mut state, session, read, version);
+                    break answer(ctx, &mut state, session, read, version);
                 }
                 for asked in session.asked() {
                     if let Some(partition) = state.topics.partition_mut(&asked.topic, asked.partition) {
@@ -48,7 +49,9 @@ impl Api for FetchRequest {
             }
             // Whichever comes first; what follows looks again in any case.
             let _ = tokio::time::timeout_at(deadline, wake.notified()).await;
-        }
+        };
+        ctx.count(Rate::Fetch, bytes(&answer));
+        answer
     }
 
     fn refuse(&self, ctx: &Context, code: ErrorCode, version: i16) -> FetchResponse {
@@ -76,6 +79,15 @@ impl Api for FetchRequest {
     fn topics(&self, ctx: &Context) -> Vec<StrBytes> {
         sessions::topics(ctx, self)
     }
+}
+
+/// Of records.
+fn bytes(answer: &FetchResponse) -> usize {
+    let partitions = answer.responses.iter().flat_map(|topic| &topic.partitions);
+    partitions
+        .filter_map(|partition| partition.records.as_ref())
+        .map(Bytes::len)
+        .sum()
 }
 
 /// The session's error, or one for everything.

@@ -11,10 +11,11 @@ use kafka_protocol::{
 
 use super::{
     Api,
-    describe_configs::{broker, resource},
+    describe_configs::{broker, check_access, resource},
 };
 use crate::{
     ErrorCode,
+    acls::Operation,
     config::{Definition, Kind, broker_key, topic_key},
     context::Context,
     state::{Denied, State},
@@ -39,7 +40,9 @@ impl Api for IncrementalAlterConfigsRequest {
         let mut state = ctx.state();
         let responses = self.resources.iter().map(|asked| {
             let resource = (asked.resource_type, &*asked.resource_name);
-            let altered = changes(asked)
+            let access = check_access(ctx, &state, Operation::AlterConfigs, resource);
+            let altered = access
+                .and_then(|()| changes(asked))
                 .and_then(|changes| alter(&mut state, resource, None, changes, self.validate_only));
             match altered {
                 Ok(()) => response(asked, 0, None),

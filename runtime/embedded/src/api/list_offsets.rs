@@ -10,7 +10,7 @@ use kafka_protocol::{
 };
 
 use super::Api;
-use crate::{ErrorCode, context::Context, state::State, topic::Partition};
+use crate::{ErrorCode, acls::Operation, context::Context, state::State, topic::Partition};
 
 /// Times that mean something else.
 mod special {
@@ -88,6 +88,7 @@ fn find(
     asked: &ListOffsetsPartition,
     committed: bool,
 ) -> Result<(i64, i64, i32), ErrorCode> {
+    state.check_topic_access(&ctx.client, Operation::Describe, &topic.name)?;
     let partition = state.topics.partition(&topic.name, asked.partition_index);
     let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
     check_leader(partition, ctx.broker, asked.current_leader_epoch)?;

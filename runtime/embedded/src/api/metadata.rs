@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::{Api, number};
 use crate::{
     ErrorCode,
+    acls::Operation,
     context::Context,
     state::{Placement, State},
     topic::{Partition, Topic},
@@ -35,14 +36,15 @@ impl Api for MetadataRequest {
         let asked = self.topics.filter(|topics| version > 0 || !topics.is_empty());
         match asked {
             None => {
-                for topic in state.topics.iter() {
+                let visible = |topic: &&Topic| may_see(ctx, &state, &topic.name);
+                for topic in state.topics.iter().filter(visible) {
                     topics.push(describe(ctx, &state, topic, version));
                 }
             }
             Some(asked) => {
                 for topic in &asked {
                     if self.allow_auto_topic_creation || version < 4 {
-                        create_if_missing(&mut state, topic);
+                        create_if_missing(ctx, &mut state, topic);
                     }
                     topics.push(one(ctx, &state, topic, version));
                 }
@@ -111,8 +113,19 @@ fn cluster(state: &State, _: i16) -> MetadataResponse {
         .with_controller_id(BrokerId(state.controller()))
 }
 
-fn create_if_missing(state: &mut State, asked: &MetadataRequestTopic) {
+fn may_see(ctx: &Context, state: &State, topic: &str) -> bool {
+    state
+        .check_topic_access(&ctx.client, Operation::Describe, topic)
+        .is_ok()
+}
+
+fn create_if_missing(ctx: &Context, state: &mut State, asked: &MetadataRequestTopic) {
     let Some(name) = &asked.name else { return };
+    let any = state.check_cluster_access(&ctx.client, Operation::Create);
+    let access = any.or_else(|_| state.check_topic_access(&ctx.client, Operation::Create, name));
+    if access.is_err() || !may_see(ctx, state, name) {
+        return;
+    }
     if state.topics.get(name).is_some() || !state.configs.is_true("auto.create.topics.enable") {
         return;
     }
@@ -130,6 +143,17 @@ fn one(ctx: &Context, state: &State, asked: &MetadataRequestTopic, version: i16)
         Some(name) => Some(&name.0),
         None => state.topics.name_of(asked.topic_id),
     };
+    if name.is_some_and(|name| !may_see(ctx, state, name)) {
+        // What an id is of is not told to somebody who may not see it.
+        let (code, id) = match &asked.name {
+            Some(_) => (ErrorCode::TopicAuthorizationFailed, Uuid::nil()),
+            None => (ErrorCode::UnknownTopicId, asked.topic_id),
+        };
+        return MetadataResponseTopic::default()
+            .with_error_code(code.code())
+            .with_name(asked.name.clone())
+            .with_topic_id(id);
+    }
     if let Some(topic) = name.and_then(|name| state.topics.get(name)) {
         return describe(ctx, state, topic, version);
     }

@@ -10,7 +10,7 @@ use kafka_protocol::{
 };
 
 use super::{Api, list_offsets::check_leader, number};
-use crate::{ErrorCode, context::Context, log::EpochEnd, state::State};
+use crate::{ErrorCode, acls::Operation, context::Context, log::EpochEnd, state::State};
 
 impl Api for OffsetForLeaderEpochRequest {
     const SERVED: RangeInclusive<i16> = 2..=4;
@@ -42,6 +42,7 @@ fn find(
     if let Some(code) = ctx.refused(&topic.topic, asked.partition) {
         return Err(code);
     }
+    state.check_topic_access(&ctx.client, Operation::Describe, &topic.topic)?;
     let partition = state.topics.partition(&topic.topic, asked.partition);
     let partition = partition.ok_or(ErrorCode::UnknownTopicOrPartition)?;
     check_leader(partition, ctx.broker, asked.current_leader_epoch)?;

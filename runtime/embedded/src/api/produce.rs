@@ -17,8 +17,10 @@ use uuid::Uuid;
 use super::Api;
 use crate::{
     ErrorCode,
+    acls::{Operation, Resource},
     context::Context,
     log::{Incoming, Refused},
+    quotas::Rate,
     state::State,
     transactions::{self, Write},
 };
@@ -55,8 +57,21 @@ impl Api for ProduceRequest {
         if self.transactional_id.is_none() && has_transactional() {
             return self.refuse(ctx, ErrorCode::TransactionalIdAuthorizationFailed, version);
         }
+        let may_write = |id: &str| {
+            ctx.state()
+                .may(&ctx.client, Operation::Write, Resource::TransactionalId, id)
+        };
+        if self
+            .transactional_id
+            .as_ref()
+            .is_some_and(|id| has_transactional() && !may_write(id))
+        {
+            return self.refuse(ctx, ErrorCode::TransactionalIdAuthorizationFailed, version);
+        }
         let mut answered: Vec<Answered> = Vec::new();
+        let mut bytes = 0;
         for part in parts(&self, ctx) {
+            bytes += part.records.as_ref().map_or(0, Bytes::len);
             let appended = append(ctx, &self, &part, version);
             answered.push(Answered {
                 answer: match appended {
@@ -67,6 +82,7 @@ impl Api for ProduceRequest {
                 id: part.id,
             });
         }
+        ctx.count(Rate::Produce, bytes);
         if self.acks == 0 && answered.iter().any(|part| part.answer.error_code != 0) {
             ctx.hang_up();
         }
@@ -146,6 +162,11 @@ fn append(
     }
     let settings = {
         let state = ctx.state();
+        // A topic by an id that nobody knows has no name.
+        if !part.topic.is_empty() {
+            let access = state.check_topic_access(&ctx.client, Operation::Write, &part.topic);
+            access.map_err(refused)?;
+        }
         let topic = state.topics.get(&part.topic).ok_or_else(|| {
             refused(if part.id.is_nil() {
                 ErrorCode::UnknownTopicOrPartition

@@ -11,6 +11,7 @@ use kafka_protocol::messages::{
 use super::{Api, number};
 use crate::{
     ErrorCode,
+    acls::Operation,
     context::Context,
     log::{Marker, Outcome},
     state::State,
@@ -20,7 +21,13 @@ use crate::{
 impl Api for WriteTxnMarkersRequest {
     const SERVED: RangeInclusive<i16> = 1..=1;
 
-    async fn handle(self, ctx: &Context, _: i16) -> WriteTxnMarkersResponse {
+    async fn handle(self, ctx: &Context, version: i16) -> WriteTxnMarkersResponse {
+        let access = ctx
+            .state()
+            .check_cluster_access(&ctx.client, Operation::ClusterAction);
+        if let Err(code) = access {
+            return self.refuse(ctx, code, version);
+        }
         let now = ctx.now_ms();
         let mut state = ctx.state();
         answer(&self, |marker, topic, index| {

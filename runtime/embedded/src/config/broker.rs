@@ -7,11 +7,14 @@ const MAX: &str = "9223372036854775807";
 
 /// The keys of a broker that something goes by here, or that clients ask for. Kafka has about 300 more.
 pub(crate) const BROKER: &[Definition] = &[
+    Definition::new("allow.everyone.if.no.acl.found", Boolean, "false"),
+    Definition::new("authorizer.class.name", String, ""),
     Definition::new("auto.create.topics.enable", Boolean, "true"),
     Definition::new("compression.gzip.level", Int, "-1"),
     Definition::new("compression.lz4.level", Int, "9"),
     Definition::new("compression.type", String, "producer"),
     Definition::new("compression.zstd.level", Int, "3"),
+    Definition::new("connections.max.reauth.ms", Long, "0"),
     Definition::new("default.replication.factor", Int, "1").at_least(1),
     Definition::new("delete.topic.enable", Boolean, "true"),
     Definition::new("group.consumer.heartbeat.interval.ms", Int, "5000"),
@@ -51,6 +54,7 @@ pub(crate) const BROKER: &[Definition] = &[
     Definition::new("offsets.topic.num.partitions", Int, "50").at_least(1),
     Definition::new("producer.id.expiration.ms", Int, "86400000").at_least(1),
     Definition::new("replica.selector.class", Class, ""),
+    Definition::new("super.users", String, ""),
     Definition::new("transaction.max.timeout.ms", Int, "900000").at_least(1),
     Definition::new("transaction.state.log.num.partitions", Int, "50").at_least(1),
     Definition::new("transactional.id.expiration.ms", Int, "604800000").at_least(1),

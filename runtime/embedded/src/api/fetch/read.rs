@@ -7,7 +7,8 @@ use kafka_protocol::messages::{
 
 use super::sessions::Asked;
 use crate::{
-    ErrorCode, api::list_offsets::check_epoch, context::Context, log::Log, state::State, topic::Partition,
+    ErrorCode, acls::Operation, api::list_offsets::check_epoch, context::Context, log::Log, state::State,
+    topic::Partition,
 };
 
 /// One request's way through the logs. Pure: it can look as often as a long poll wakes.
@@ -46,10 +47,17 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Faults of single partitions; each is asked for once.
+    /// Faults of single partitions, each asked for once, and topics that the client may not read.
     pub(super) fn refuse(&mut self, ctx: &Context, asked: &[Asked]) {
+        let state = ctx.state();
         for asked in asked {
-            if let Some(code) = ctx.refused(&asked.topic, asked.partition) {
+            let access = || match asked.topic.is_empty() {
+                true => None,
+                false => state
+                    .check_topic_access(&ctx.client, Operation::Read, &asked.topic)
+                    .err(),
+            };
+            if let Some(code) = ctx.refused(&asked.topic, asked.partition).or_else(access) {
                 self.refused
                     .insert((asked.topic.to_string(), asked.partition), code);
             }
