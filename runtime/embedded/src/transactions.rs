@@ -16,7 +16,10 @@ mod init;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::{contents::Adding, end::Bump};
+pub(crate) use self::{
+    contents::Adding,
+    end::{Bump, End},
+};
 use crate::log::Outcome;
 
 #[derive(Clone, Copy, Debug)]

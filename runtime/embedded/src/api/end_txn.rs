@@ -9,7 +9,7 @@ use crate::{
     context::Context,
     coordinators::Kind,
     log::Outcome,
-    transactions::{Bump, Identity, fenced},
+    transactions::{Bump, End, Identity, fenced},
 };
 
 impl Api for EndTxnRequest {
@@ -33,10 +33,11 @@ impl Api for EndTxnRequest {
             };
             let bump = if version >= 5 { Bump::Epoch } else { Bump::Nothing };
             let fresh = state.new_producer_id();
-            let ended = state
-                .coordinators
-                .transactions
-                .end(now, id, identity, outcome, bump, fresh)?;
+            let ended =
+                state
+                    .coordinators
+                    .transactions
+                    .end(now, id, identity, End { outcome, bump }, fresh)?;
             if let Some(marker) = &ended.marker {
                 state.end_transaction(marker, ctx.now_ms());
             }

@@ -54,9 +54,6 @@ fn check(
         return Err(ErrorCode::GroupAuthorizationFailed);
     }
     state.check_coordinator(ctx.broker, Kind::Group, id)?;
-    if id.is_empty() {
-        return Err(ErrorCode::InvalidGroupId);
-    }
     let epoch = request.generation_id_or_member_epoch;
     let group = state.coordinators.groups.for_commit(id, epoch);
     let group = group.map_err(|code| match code {

@@ -65,8 +65,9 @@ impl Group {
     pub(crate) fn new(times: Times) -> Self {
         Self {
             times,
-            epoch: 0,
-            target_epoch: 0,
+            // Epoch 1 has no assignment, so that a member can be told to wait for one: 0 would mean that it joins (KIP-1263).
+            epoch: 1,
+            target_epoch: 1,
             targets: BTreeMap::new(),
             assignor: Assignor::Uniform,
             members: BTreeMap::new(),

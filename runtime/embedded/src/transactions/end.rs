@@ -15,6 +15,13 @@ pub(crate) struct Ended {
     pub(crate) marker: Option<Marker>,
 }
 
+/// What EndTxn says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) outcome: Outcome,
+    pub(crate) bump: Bump,
+}
+
 /// Whether a transaction's end raises the epoch (KIP-890; version 5 of EndTxn).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bump {
@@ -30,8 +37,7 @@ impl Transactions {
         now: Duration,
         id: &str,
         identity: Identity,
-        outcome: Outcome,
-        bump: Bump,
+        End { outcome, bump }: End,
         fresh: i64,
     ) -> Result<Ended, ResponseError> {
         let delay = self.options.marker_delay;

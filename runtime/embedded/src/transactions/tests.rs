@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use kafka_protocol::ResponseError;
 
-use super::{Adding, Bump, Identity, Marker, Options, Transactions, end::Ended};
+use super::{Adding, Bump, End, Identity, Marker, Options, Transactions, end::Ended};
 use crate::log::Outcome;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ impl Coordinator {
     fn end(&mut self, identity: Identity, outcome: Outcome, bump: Bump) -> Result<Ended, ResponseError> {
         let Self(transactions, last) = self;
         *last += 1;
-        transactions.end(Duration::ZERO, "x", identity, outcome, bump, *last)
+        transactions.end(Duration::ZERO, "x", identity, End { outcome, bump }, *last)
     }
 
     fn produce(&mut self, identity: Identity, adding: Adding) -> Result<(), ResponseError> {

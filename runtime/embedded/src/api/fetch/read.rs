@@ -51,11 +51,11 @@ impl<'a> Reader<'a> {
     pub(super) fn refuse(&mut self, ctx: &Context, asked: &[Asked]) {
         let state = ctx.state();
         for asked in asked {
-            let access = || match asked.topic.is_empty() {
-                true => None,
-                false => state
-                    .check_topic_access(&ctx.client, Operation::Read, &asked.topic)
-                    .err(),
+            let access = || {
+                // A topic by an id that nobody knows has no name.
+                let named = Some(&asked.topic).filter(|topic| !topic.is_empty())?;
+                let access = state.check_topic_access(&ctx.client, Operation::Read, named);
+                access.err()
             };
             if let Some(code) = ctx.refused(&asked.topic, asked.partition).or_else(access) {
                 self.refused

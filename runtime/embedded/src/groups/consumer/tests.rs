@@ -73,24 +73,24 @@ fn a_partition_is_given_up_before_another_gets_it() {
     let topics = Cluster(BTreeMap::from([("t", 4)]));
     let mut group = Group::new(TIMES);
     let first = group.heartbeat(at(0), joining("a", &["t"]), &topics);
-    assert_eq!(told(first), (1, Some(part("t", 0..4))));
+    assert_eq!(told(first), (2, Some(part("t", 0..4))));
     assert_eq!(group.state(), "Stable");
 
     let second = group.heartbeat(at(1), joining("b", &["t"]), &topics);
-    assert_eq!(told(second), (2, Some(Assignment::new())), "all are still with a");
+    assert_eq!(told(second), (3, Some(Assignment::new())), "all are still with a");
     assert_eq!(group.state(), "Reconciling");
 
-    let revoke = group.heartbeat(at(2), owning("a", 1, part("t", 0..4)), &topics);
+    let revoke = group.heartbeat(at(2), owning("a", 2, part("t", 0..4)), &topics);
     let (epoch, kept) = told(revoke);
     let kept = kept.expect("a is told to give up two");
-    assert_eq!((epoch, kept[&id("t")].len()), (1, 2));
-    assert_eq!(told(group.heartbeat(at(3), beat("b", 2), &topics)), (2, None));
+    assert_eq!((epoch, kept[&id("t")].len()), (2, 2));
+    assert_eq!(told(group.heartbeat(at(3), beat("b", 3), &topics)), (3, None));
 
-    let done = group.heartbeat(at(4), owning("a", 1, kept.clone()), &topics);
-    assert_eq!(told(done), (2, None));
-    let (epoch, got) = told(group.heartbeat(at(5), beat("b", 2), &topics));
+    let done = group.heartbeat(at(4), owning("a", 2, kept.clone()), &topics);
+    assert_eq!(told(done), (3, None));
+    let (epoch, got) = told(group.heartbeat(at(5), beat("b", 3), &topics));
     let got = got.expect("the two are free");
-    assert_eq!((epoch, got[&id("t")].len()), (2, 2));
+    assert_eq!((epoch, got[&id("t")].len()), (3, 2));
     assert!(got[&id("t")].is_disjoint(&kept[&id("t")]));
     assert_eq!(group.state(), "Stable");
 }
@@ -101,18 +101,18 @@ fn who_does_not_give_up_in_time_is_put_out() {
     let mut group = Group::new(TIMES);
     let _ = group.heartbeat(at(0), joining("a", &["t"]), &topics);
     let _ = group.heartbeat(at(0), joining("b", &["t"]), &topics);
-    let _ = group.heartbeat(at(0), owning("a", 1, part("t", 0..2)), &topics);
+    let _ = group.heartbeat(at(0), owning("a", 2, part("t", 0..2)), &topics);
     for now in [20, 40] {
-        assert!(group.heartbeat(at(now), beat("a", 1), &topics).is_ok());
-        assert!(group.heartbeat(at(now), beat("b", 2), &topics).is_ok());
+        assert!(group.heartbeat(at(now), beat("a", 2), &topics).is_ok());
+        assert!(group.heartbeat(at(now), beat("b", 3), &topics).is_ok());
         group.tick(at(now), &topics);
     }
     group.tick(at(60), &topics);
-    let unknown = group.heartbeat(at(60), beat("a", 1), &topics);
+    let unknown = group.heartbeat(at(60), beat("a", 2), &topics);
     assert_eq!(unknown, Err(ResponseError::UnknownMemberId));
     assert_eq!(
-        told(group.heartbeat(at(60), beat("b", 2), &topics)),
-        (3, Some(part("t", 0..2)))
+        told(group.heartbeat(at(60), beat("b", 3), &topics)),
+        (4, Some(part("t", 0..2)))
     );
 }
 
@@ -128,7 +128,7 @@ fn sessions_end_and_members_leave() {
     let _ = group.heartbeat(at(46), joining("a", &["t"]), &topics);
     let left = group.heartbeat(at(47), beat("a", -1), &topics);
     assert_eq!(told(left), (-1, None));
-    assert_eq!((group.state(), group.epoch()), ("Empty", 4));
+    assert_eq!((group.state(), group.epoch()), ("Empty", 5));
 }
 
 #[test]
@@ -136,11 +136,11 @@ fn epochs_fence() {
     let topics = Cluster(BTreeMap::from([("t", 2)]));
     let mut group = Group::new(TIMES);
     let _ = group.heartbeat(at(0), joining("a", &["t"]), &topics);
-    let newer = group.heartbeat(at(0), beat("a", 2), &topics);
+    let newer = group.heartbeat(at(0), beat("a", 3), &topics);
     assert_eq!(newer, Err(ResponseError::FencedMemberEpoch));
-    let unknown = group.heartbeat(at(0), beat("x", 1), &topics);
+    let unknown = group.heartbeat(at(0), beat("x", 2), &topics);
     assert_eq!(unknown, Err(ResponseError::UnknownMemberId));
-    assert_eq!(group.check_commit("a", 1), Ok(()));
+    assert_eq!(group.check_commit("a", 2), Ok(()));
     assert_eq!(group.check_commit("a", 0), Err(ResponseError::StaleMemberEpoch));
     assert_eq!(group.check_commit("", -1), Err(ResponseError::UnknownMemberId));
 }
@@ -152,10 +152,10 @@ fn new_topics_and_partitions_are_assigned_with_the_next_heartbeat() {
     let _ = group.heartbeat(at(0), joining("a", &["t", "u"]), &topics);
     topics.0.insert("t", 2);
     topics.0.insert("u", 1);
-    let (epoch, given) = told(group.heartbeat(at(1), beat("a", 1), &topics));
+    let (epoch, given) = told(group.heartbeat(at(1), beat("a", 2), &topics));
     let mut all = part("t", 0..2);
     all.extend(part("u", 0..1));
-    assert_eq!((epoch, given), (2, Some(all)));
+    assert_eq!((epoch, given), (3, Some(all)));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_static_member_keeps_its_partitions_while_it_is_away() {
     let back = group.heartbeat(at(2), named("b"), &topics);
     assert_eq!(
         told(back),
-        (1, Some(part("t", 0..2))),
+        (2, Some(part("t", 0..2))),
         "nothing has changed for the group"
     );
 }
