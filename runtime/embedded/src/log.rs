@@ -22,7 +22,7 @@ mod tests;
 
 pub(crate) use compact::Keep;
 pub(crate) use epochs::EpochEnd;
-pub(crate) use incoming::{Incoming, Refused};
+pub(crate) use incoming::{Incoming, Refused, Refuser};
 pub(crate) use marker::{Marker, Outcome};
 pub(crate) use producers::Producer;
 pub(crate) use stored::Stored;
@@ -109,9 +109,9 @@ impl Log {
                 return Ok(appended);
             }
             if self.transactions.is_ongoing(batch.producer_id()) && !batch.is_transactional() {
-                return Err(Refused::not_transactional(batch));
+                return Err(Refused::not_transactional(batch).by_log());
             }
-            self.producers.check(batch)?;
+            self.producers.check(batch).map_err(Refused::by_log)?;
         }
         let append_time = incoming.append_time();
         let base_offset = self.push(Stored::new(incoming.into_batch(), self.end, epoch, self.position));

@@ -22,18 +22,23 @@ impl Api for ElectLeadersRequest {
             return self.refuse(ctx, code, version);
         }
         let mut state = ctx.state();
-        // Of all partitions only those are answered that are not as they should be.
-        let names_all = self.topic_partitions.is_none();
         let asked = asked(&self, &state);
         let results = asked.into_iter().map(|(topic, index)| {
             let elected = elect(&mut state, &topic, index, self.election_type);
             (topic, index, elected.err())
         });
         let results: Vec<_> = results.collect();
-        let told = results
-            .into_iter()
-            .filter(|(_, _, code)| !names_all || *code != Some(ErrorCode::ElectionNotNeeded));
-        answer(told)
+        let mut answer = answer(results.into_iter());
+        if self.topic_partitions.is_none() {
+            // Of all partitions at once, those that need no election are not told; their topics are.
+            for topic in &mut answer.replica_election_results {
+                let needless = ErrorCode::ElectionNotNeeded.code();
+                topic
+                    .partition_result
+                    .retain(|result| result.error_code != needless);
+            }
+        }
+        answer
     }
 
     fn refuse(&self, ctx: &Context, code: ErrorCode, version: i16) -> ElectLeadersResponse {

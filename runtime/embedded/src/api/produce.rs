@@ -19,7 +19,7 @@ use crate::{
     ErrorCode,
     acls::{Operation, Resource},
     context::Context,
-    log::{Incoming, Refused},
+    log::{Incoming, Refused, Refuser},
     quotas::Rate,
     state::State,
     transactions::{self, Write},
@@ -156,6 +156,7 @@ fn append(
         code,
         message: None,
         records: Vec::new(),
+        by: Refuser::Broker,
     };
     if let Some(code) = ctx.refused(&part.topic, part.partition) {
         return Err(refused(code));
@@ -243,6 +244,11 @@ fn failed(ctx: &Context, part: &Part, refused: Refused, version: i16) -> Partiti
         .with_base_offset(-1)
         .with_log_append_time_ms(-1)
         .with_log_start_offset(-1);
+    if version >= 5 && refused.by == Refuser::Log {
+        let state = ctx.state();
+        let partition = state.topics.partition(&part.topic, part.partition);
+        answer.log_start_offset = partition.map_or(-1, |partition| partition.log.start());
+    }
     if version >= 8 {
         let record = |(index, reason): (i32, String)| {
             BatchIndexAndErrorMessage::default()

@@ -25,6 +25,16 @@ pub(crate) struct Refused {
     pub(crate) message: Option<String>,
     /// Index and reason of each record that is at fault, from Produce 8 on.
     pub(crate) records: Vec<(i32, String)>,
+    pub(crate) by: Refuser,
+}
+
+/// Who refused a batch: it shows in the answer's log start offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refuser {
+    /// The log start is not told.
+    Broker,
+    /// The log start is told.
+    Log,
 }
 
 // === impl Incoming ===
@@ -39,6 +49,10 @@ impl Incoming {
         now_ms: i64,
     ) -> Result<Self, Refused> {
         let batch = only_batch(records.unwrap_or_default(), version)?;
+        Self::check_batch(batch, settings, now_ms).map_err(Refused::by_log)
+    }
+
+    fn check_batch(batch: Batch, settings: &Settings, now_ms: i64) -> Result<Self, Refused> {
         if batch.base_offset().0 != 0 {
             let message = format!(
                 "The baseOffset of the record batch in the append should be 0, but it is {}",
@@ -111,7 +125,17 @@ impl Refused {
             code,
             message: Some(message.into()),
             records: Vec::new(),
+            by: Refuser::Broker,
         }
+    }
+
+    /// For what the log itself does not take; it tells where it begins, but for these two.
+    pub(super) fn by_log(self) -> Self {
+        let by = match self.code {
+            ErrorCode::MessageTooLarge | ErrorCode::CorruptMessage => Refuser::Broker,
+            _ => Refuser::Log,
+        };
+        Self { by, ..self }
     }
 
     /// A batch without the bit in the middle of its producer's transaction.
@@ -211,6 +235,7 @@ fn check_timestamps(batch: &Batch, settings: &Settings, now_ms: i64) -> Result<(
         records: (0..batch.record_count())
             .map(|index| (index, reason.clone()))
             .collect(),
+        by: Refuser::Broker,
     };
     match settings.timestamp_type {
         TimestampType::CreateTime => {
@@ -248,6 +273,7 @@ fn decoded(batch: &Batch, settings: &Settings, now_ms: i64) -> Result<Option<Rec
             .into_iter()
             .map(|index| (index, reason.to_owned()))
             .collect(),
+        by: Refuser::Broker,
     };
     if settings.compacts {
         let wrong: Vec<i32> = (0..)
