@@ -6,9 +6,12 @@ use kafka_protocol::{
         CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
         DescribeConfigsRequest, DescribeConfigsResponse, FetchRequest, FetchResponse, InitProducerIdRequest,
         InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
+        SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
     },
     protocol::{Decodable, Encodable, HeaderVersion},
 };
+
+use crate::KafkaError;
 
 /// A request type by its key, and our range of versions. The highest one that the broker has too is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +20,28 @@ pub(crate) struct Api {
     pub(crate) name: &'static str,
     pub(crate) min: i16,
     pub(crate) max: i16,
+}
+
+// === impl Api ===
+
+impl Api {
+    /// What to grant, when that is what the broker misses. The operations are those of `kafka-acls`.
+    pub(crate) fn grant(&self, error: KafkaError) -> Option<&'static str> {
+        let is_about_permission = matches!(
+            error,
+            KafkaError::TOPIC_AUTHORIZATION_FAILED | KafkaError::CLUSTER_AUTHORIZATION_FAILED
+        );
+        is_about_permission.then_some(match self.name {
+            "Produce" => "Write on the topic",
+            "Fetch" => "Read on the topic",
+            "CreateTopics" => "Create on the topic, or on the cluster,",
+            "CreatePartitions" => "Alter on the topic",
+            "DeleteTopics" => "Delete on the topic",
+            "DescribeConfigs" => "DescribeConfigs on the topic",
+            "InitProducerId" => "Write on a topic, or IdempotentWrite on the cluster,",
+            _ => "Describe on the topic",
+        })
+    }
 }
 
 /// A request that `kafka-protocol` encodes, with its answer. (The crate's own such trait exists only when brokers are built with it.)
@@ -60,4 +85,24 @@ calls! {
     InitProducerIdRequest -> InitProducerIdResponse = 22 "InitProducerId", 0 to 4, "5 is about transactions only.";
     DescribeConfigsRequest -> DescribeConfigsResponse = 32 "DescribeConfigs", 1 to 4, "1 tells where a value comes from.";
     CreatePartitionsRequest -> CreatePartitionsResponse = 37 "CreatePartitions", 0 to 3, "2 and 3 only encode otherwise.";
+}
+
+macro_rules! calls_without_throttle {
+    ($($request:ident -> $answer:ident = $key:literal $name:literal, $min:literal to $max:literal, $why:literal;)*) => {$(
+        #[doc = $why]
+        impl Call for $request {
+            const API: Api = Api { key: $key, name: $name, min: $min, max: $max };
+            type Answer = $answer;
+
+            fn throttle(_: &$answer) -> i32 {
+                0
+            }
+        }
+    )*};
+}
+
+// Quotas go by who asks, and that is what these find out.
+calls_without_throttle! {
+    SaslHandshakeRequest -> SaslHandshakeResponse = 17 "SaslHandshake", 1 to 1, "With 0 the mechanism's messages would come without frames.";
+    SaslAuthenticateRequest -> SaslAuthenticateResponse = 36 "SaslAuthenticate", 0 to 2, "1 tells how long the session lives.";
 }

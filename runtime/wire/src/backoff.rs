@@ -17,9 +17,14 @@ pub struct Backoff {
 
 impl Backoff {
     pub fn new(options: &Options) -> Self {
+        Self::between(options.retry_backoff, options.retry_backoff_max)
+    }
+
+    /// As [`Backoff::new`], with pauses of one's own.
+    pub(crate) fn between(first: Duration, max: Duration) -> Self {
         Self {
-            first: options.retry_backoff,
-            max: options.retry_backoff_max,
+            first,
+            max,
             failures: 0,
         }
     }

@@ -1,5 +1,6 @@
 //! A cluster: where its brokers are, who leads what, and the requests that are not fetching or producing.
 
+mod allowed;
 mod cluster;
 mod configs;
 mod metadata;
@@ -29,6 +30,7 @@ use crate::{Address, Connection, Error, Options};
 use cluster::Cluster;
 use pool::Pool;
 
+pub use allowed::{Allowed, Operation};
 pub use configs::{ConfigEntry, ConfigSource};
 pub use metadata::{PartitionMetadata, TopicMetadata, Topics};
 pub use missing::{Missing, Use};
@@ -77,7 +79,9 @@ impl Client {
         let bootstrap = parse(&options.bootstrap_servers)?;
         let closed = CancellationToken::new();
         let connection = reach::bootstrap(&bootstrap, &options, &closed).await?;
-        let answer = metadata::ask(&connection, &Topics::Names(Vec::new())).await?;
+        let answer = metadata::ask(&connection, &Topics::Names(Vec::new()))
+            .await
+            .map_err(|error| unwelcome(error, &options))?;
         let mut cluster = Cluster::default();
         cluster.update_brokers(&answer);
         let cluster_id = metadata::cluster_id(&answer);
@@ -109,6 +113,11 @@ impl Client {
 
     pub fn options(&self) -> &Options {
         &self.0.options
+    }
+
+    /// See [`Security::principal`](crate::Security::principal).
+    pub fn principal(&self) -> Option<String> {
+        self.0.options.security.principal()
     }
 
     /// Who leads the partition, as far as is cached. `None` when the topic was never asked for, when nobody leads it, or when the
@@ -176,5 +185,20 @@ fn parse(servers: &[String]) -> Result<Vec<Address>, Error> {
         Ok(addresses)
     } else {
         Err(Error::Address { mistakes })
+    }
+}
+
+/// A listener with SASL tells its versions to everybody, and closes the connection at the first other request.
+fn unwelcome(error: Error, options: &Options) -> Error {
+    match error {
+        Error::Disconnected { peer, api, cause } if options.security.sasl.is_none() => Error::Disconnected {
+            peer,
+            api,
+            cause: format!(
+                "{cause}, at the first request; if this is a listener with SASL, set security.protocol and sasl.mechanism"
+            )
+            .into(),
+        },
+        error => error,
     }
 }

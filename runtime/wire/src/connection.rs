@@ -1,5 +1,6 @@
 //! One connection to a broker: versions negotiated, requests in flight, answers in order.
 
+mod authentication;
 mod link;
 mod state;
 mod write;
@@ -45,9 +46,11 @@ pub struct Connection(Arc<Inner>);
 struct Inner {
     link: Link,
     /// (key, min, max) of the broker, by key.
-    versions: Vec<(i16, i16, i16)>,
+    versions: Arc<[(i16, i16, i16)]>,
     client_id: StrBytes,
     request_timeout: Duration,
+    /// For messages about missing ACLs.
+    principal: Option<Arc<str>>,
 }
 
 /// The answer of a request that was queued. Dropping it does not take the request back.
@@ -61,8 +64,9 @@ pub struct InFlight<A> {
 // === impl Connection ===
 
 impl Connection {
-    /// Connects and negotiates versions. Ends when `token` is cancelled.
+    /// Connects, negotiates versions and authenticates. Ends when `token` is cancelled.
     pub(crate) async fn open(peer: Peer, options: &Options, token: CancellationToken) -> Result<Self, Error> {
+        let login = authentication::begin(&peer, options).await?;
         let transport = transport::open(&peer.address, options)
             .await
             .map_err(|cause| Error::from_connecting(&peer, cause))?;
@@ -72,17 +76,28 @@ impl Connection {
         };
         let mut connection = Inner {
             link,
-            versions: Vec::new(),
+            versions: Arc::default(),
             client_id: StrBytes::from_string(options.client_id.clone()),
             request_timeout: options.request_timeout,
+            principal: None,
         };
-        connection.versions = connection.negotiate().await?;
+        connection.versions = connection.negotiate().await?.into();
+        if let Some(login) = login {
+            connection.log_in(login, options).await?;
+        }
+        connection.principal = options.security.principal().map(Arc::from);
         Ok(Self(Arc::new(connection)))
     }
 
     /// Whether requests can still be made. A dead connection stays dead: open another one.
     pub fn is_alive(&self) -> bool {
         self.0.link.is_alive()
+    }
+
+    /// Whether a request would be written now. Otherwise it waits: for the answer of one of `max_in_flight` others, or for the broker to be
+    /// told again who this is.
+    pub fn has_room(&self) -> bool {
+        self.0.link.has_room()
     }
 
     /// Who is at the other end.
@@ -92,18 +107,7 @@ impl Connection {
 
     /// The highest version of an API that both sides have, at most `max`.
     pub(crate) fn version(&self, api: Api, max: i16) -> Result<i16, Error> {
-        let theirs = self.0.versions.iter().find(|(key, ..)| *key == api.key);
-        match theirs {
-            Some(&(_, low, high)) if api.max.min(max).min(high) >= api.min.max(low) => {
-                Ok(api.max.min(max).min(high))
-            }
-            _ => Err(Error::UnsupportedApi {
-                peer: self.peer().clone(),
-                api: api.name,
-                ours: Versions::Range(api.min, api.max.min(max)),
-                theirs: theirs.map_or(Versions::None, |&(_, low, high)| Versions::Range(low, high)),
-            }),
-        }
+        self.0.version(api, max)
     }
 
     /// Asks and waits for the answer.
@@ -158,6 +162,14 @@ impl Connection {
         error: KafkaError,
         message: Option<String>,
     ) -> Error {
+        let message = match (api.grant(error), message) {
+            (Some(grant), message) => {
+                let said = message.map_or(String::new(), |message| format!("{message} "));
+                let to = self.0.principal.as_deref().unwrap_or("the client's principal");
+                Some(format!("{said}grant {grant} to {to}"))
+            }
+            (None, message) => message,
+        };
         Error::Kafka {
             peer: self.peer().clone(),
             api: api.name,
@@ -171,6 +183,32 @@ impl Connection {
 // === impl Inner ===
 
 impl Inner {
+    fn version(&self, api: Api, max: i16) -> Result<i16, Error> {
+        let theirs = self.versions.iter().find(|(key, ..)| *key == api.key);
+        match theirs {
+            Some(&(_, low, high)) if api.max.min(max).min(high) >= api.min.max(low) => {
+                Ok(api.max.min(max).min(high))
+            }
+            _ => Err(Error::UnsupportedApi {
+                peer: self.link.peer().clone(),
+                api: api.name,
+                ours: Versions::Range(api.min, api.max.min(max)),
+                theirs: theirs.map_or(Versions::None, |&(_, low, high)| Versions::Range(low, high)),
+            }),
+        }
+    }
+
+    /// The same connection for a task of its own, see [`Link::beside`].
+    fn beside(&self) -> Self {
+        Self {
+            link: self.link.beside(),
+            versions: self.versions.clone(),
+            client_id: self.client_id.clone(),
+            request_timeout: self.request_timeout,
+            principal: None,
+        }
+    }
+
     /// Which versions the broker has. One that does not know our version of ApiVersions itself answers error 35 in version 0.
     async fn negotiate(&self) -> Result<Vec<(i16, i16, i16)>, Error> {
         let api = ApiVersionsRequest::API;

@@ -4,7 +4,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use towpath_domain::{ClusterId, TopicName, TopicPartition};
 
-use crate::{Address, KafkaError, NodeId, security::Refused};
+use crate::{Address, KafkaError, NodeId, Operation, security::Refused};
 
 /// Every text names the broker, the API and whether trying again can help. What to do about an error is decided in
 /// [`Error::retry`]. Cheap enough to clone: the requests of a lost connection all get the same cause.
@@ -67,6 +67,20 @@ pub enum Error {
         error: KafkaError,
         message: Option<String>,
     },
+    /// Nobody knows who we are, and why.
+    #[error("{peer}: {cause}; {}", cause.remedy())]
+    Sasl {
+        peer: Peer,
+        cause: Box<crate::SaslError>,
+    },
+    /// An ACL is missing.
+    #[error("{}", Missing(who, operation, topic))]
+    NotAllowed {
+        /// None: only the brokers know the principal.
+        who: Option<String>,
+        operation: Operation,
+        topic: TopicName,
+    },
     #[error("node {node} is not in the cluster's metadata (retriable)")]
     UnknownNode { node: NodeId },
     #[error("{partition} has no leader (retriable)")]
@@ -111,6 +125,8 @@ pub enum Versions {
 }
 
 struct Joined<'a, T>(&'a [T]);
+
+struct Missing<'a>(&'a Option<String>, &'a Operation, &'a TopicName);
 
 struct Because<'a>(&'a Option<KafkaError>);
 
@@ -195,7 +211,7 @@ impl fmt::Display for Versions {
     }
 }
 
-// === impl Joined, Because, Prefixed ===
+// === impl Joined, Missing, Because, Prefixed ===
 
 impl<T: fmt::Display> fmt::Display for Joined<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -206,6 +222,17 @@ impl<T: fmt::Display> fmt::Display for Joined<'_, T> {
             item.fmt(f)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Missing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(who, operation, topic) = self;
+        let who = who.as_deref().unwrap_or("the client's principal");
+        write!(
+            f,
+            "{who} may not {operation} topic {topic}; grant it: kafka-acls --add --allow-principal {who} --operation {operation} --topic {topic}"
+        )
     }
 }
 

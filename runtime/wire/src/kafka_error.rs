@@ -29,8 +29,11 @@ impl KafkaError {
     pub const NOT_ENOUGH_REPLICAS: Self = Self(19);
     pub const NOT_ENOUGH_REPLICAS_AFTER_APPEND: Self = Self(20);
     pub const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
+    pub const GROUP_AUTHORIZATION_FAILED: Self = Self(30);
     pub const CLUSTER_AUTHORIZATION_FAILED: Self = Self(31);
     pub const INVALID_TIMESTAMP: Self = Self(32);
+    pub const UNSUPPORTED_SASL_MECHANISM: Self = Self(33);
+    pub const ILLEGAL_SASL_STATE: Self = Self(34);
     pub const UNSUPPORTED_VERSION: Self = Self(35);
     pub const TOPIC_ALREADY_EXISTS: Self = Self(36);
     pub const NOT_CONTROLLER: Self = Self(41);
@@ -38,7 +41,9 @@ impl KafkaError {
     pub const DUPLICATE_SEQUENCE_NUMBER: Self = Self(46);
     pub const INVALID_PRODUCER_EPOCH: Self = Self(47);
     pub const CONCURRENT_TRANSACTIONS: Self = Self(51);
+    pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Self = Self(53);
     pub const KAFKA_STORAGE_ERROR: Self = Self(56);
+    pub const SASL_AUTHENTICATION_FAILED: Self = Self(58);
     pub const UNKNOWN_PRODUCER_ID: Self = Self(59);
     pub const FETCH_SESSION_ID_NOT_FOUND: Self = Self(70);
     pub const INVALID_FETCH_SESSION_EPOCH: Self = Self(71);
@@ -72,18 +77,18 @@ impl KafkaError {
         NAMES.split_ascii_whitespace().nth(index).unwrap_or("UNKNOWN")
     }
 
-    /// Whether the same request may succeed later: what [`classify`] says.
+    /// Whether the same request may succeed by itself in a moment: what [`classify`] says.
     pub fn is_retriable(self) -> bool {
-        classify(self) != Retry::Never
+        classify(self).is_soon()
     }
 }
 
 impl fmt::Display for KafkaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let retriable = if self.is_retriable() {
-            "retriable"
-        } else {
-            "not retriable"
+        let retriable = match classify(*self) {
+            Retry::AfterMetadata | Retry::Backoff => "retriable",
+            Retry::WhenMended => "until it is granted",
+            Retry::Never => "not retriable",
         };
         write!(f, "{} (error {}, {retriable})", self.name(), self.0)
     }

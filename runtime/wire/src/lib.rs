@@ -30,7 +30,7 @@ mod scripted;
 
 pub use backoff::Backoff;
 pub use client::{
-    Client, ConfigEntry, ConfigSource, Leader, ListedOffset, Missing, NewTopic, NodeId, OffsetSpec,
+    Allowed, Client, ConfigEntry, ConfigSource, Leader, ListedOffset, Missing, NewTopic, NodeId, OffsetSpec, Operation,
     PartitionMetadata, ProducerId, TopicMetadata, Topics, Use,
 };
 pub use connection::{Connection, InFlight};
@@ -43,5 +43,8 @@ pub use kafka_error::KafkaError;
 pub use options::{Address, Options};
 pub use produce::{Appended, ProduceAnswer, ProduceRequest};
 pub use retry::{Retry, classify};
-pub use sasl::{Login, OauthBearer, Sasl, ScramHash};
+pub use sasl::{
+    ClientCredentials, Login, OauthBearer, Sasl, SaslError, ScramHash, TokenEndpoint, TokenError,
+    TokenSource, Who,
+};
 pub use security::{Environment, Secret, Security, Tls, Unresolved};

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use towpath_domain::{Bucket, ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName};
 
-use crate::{Client, Error, KafkaError, NewTopic, TopicMetadata, Topics, retry::Attempts};
+use crate::{Client, Error, KafkaError, NewTopic, Operation, TopicMetadata, Topics, retry::Attempts};
 use write::Writer;
 
 /// The table. Several may be open on one topic, for several connectors; rows have their connector's name in the key.
@@ -95,6 +95,9 @@ impl Positions {
                         },
                         Err(error) => error,
                     }
+                }
+                Some(KafkaError::TOPIC_AUTHORIZATION_FAILED) => {
+                    client.not_allowed(Operation::Describe, &topic)
                 }
                 Some(error) => refused(&topic, "it cannot be used".to_owned(), error),
                 None => {

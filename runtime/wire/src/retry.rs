@@ -13,8 +13,19 @@ pub enum Retry {
     AfterMetadata,
     /// The same request to the same broker may succeed in a moment.
     Backoff,
+    /// It fails the same way until somebody has changed something: tell whoever asked. What runs for good asks again, after a pause.
+    WhenMended,
     /// It fails the same way again: tell whoever asked.
     Never,
+}
+
+// === impl Retry ===
+
+impl Retry {
+    /// Whether it may succeed by itself in a moment: then an operation tries again before it fails.
+    pub fn is_soon(self) -> bool {
+        matches!(self, Self::AfterMetadata | Self::Backoff)
+    }
 }
 
 /// The attempts of one operation: backs off between them and ends them at a deadline.
@@ -80,7 +91,13 @@ pub fn classify(error: KafkaError) -> Retry {
         E::FETCH_SESSION_ID_NOT_FOUND | E::INVALID_FETCH_SESSION_EPOCH | E::FETCH_SESSION_TOPIC_ID_ERROR => {
             Retry::Backoff
         }
-        // Everything else is about the request itself or about permissions; codes newer than ours are not guessed.
+        // Permissions are granted, and credentials changed, while we wait.
+        E::TOPIC_AUTHORIZATION_FAILED
+        | E::GROUP_AUTHORIZATION_FAILED
+        | E::CLUSTER_AUTHORIZATION_FAILED
+        | E::TRANSACTIONAL_ID_AUTHORIZATION_FAILED
+        | E::SASL_AUTHENTICATION_FAILED => Retry::WhenMended,
+        // Everything else is about the request itself; codes newer than ours are not guessed.
         _ => Retry::Never,
     }
 }
@@ -97,6 +114,7 @@ impl Error {
             // The cache does not know the node or the leader yet.
             Self::UnknownNode { .. } | Self::NoLeader { .. } => Retry::AfterMetadata,
             Self::Kafka { error, .. } => classify(*error),
+            Self::Sasl { .. } | Self::NotAllowed { .. } => Retry::WhenMended,
             // Without a code it is about what somebody has made of the topic.
             Self::Positions { cause, .. } => cause.map_or(Retry::Never, classify),
             // Tried for the whole deadline: whether to go on is the caller's decision, and the cause says if it makes sense.
@@ -110,6 +128,7 @@ impl Error {
         }
     }
 
+    /// Whether it can succeed some time, as it is or when somebody has mended something.
     pub fn is_retriable(&self) -> bool {
         self.retry() != Retry::Never
     }
@@ -138,7 +157,7 @@ impl Attempts {
     pub(crate) async fn wait(&mut self, error: Error) -> Result<Retry, Error> {
         self.failed += 1;
         let retry = error.retry();
-        if retry == Retry::Never {
+        if !retry.is_soon() {
             return Err(error);
         }
         let pause = self.backoff.next();
@@ -166,6 +185,10 @@ mod tests {
         assert_eq!(classify(KafkaError::NOT_LEADER_OR_FOLLOWER), Retry::AfterMetadata);
         assert_eq!(classify(KafkaError::COORDINATOR_LOAD_IN_PROGRESS), Retry::Backoff);
         assert_eq!(classify(KafkaError::INVALID_RECORD), Retry::Never);
+        assert_eq!(
+            classify(KafkaError::TOPIC_AUTHORIZATION_FAILED),
+            Retry::WhenMended
+        );
         assert_eq!(
             classify(KafkaError::of(9999).expect("not 0")),
             Retry::Never,

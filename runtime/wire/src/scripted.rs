@@ -36,6 +36,9 @@ pub(crate) struct Answer(pub(crate) Vec<u8>);
 pub(crate) const SIMPLE: &[(i16, i16, i16)] =
     &[(0, 3, 5), (1, 4, 4), (2, 2, 4), (3, 4, 7), (18, 0, 3), (22, 0, 1)];
 
+/// As [`SIMPLE`], from a listener with SASL.
+pub(crate) const WITH_SASL: &[(i16, i16, i16)] = &[(17, 0, 1), (18, 0, 3), (22, 0, 1), (36, 0, 1)];
+
 /// Nothing here takes as long.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -77,11 +80,16 @@ impl Broker {
 
     /// The next connection, with versions negotiated.
     pub(crate) async fn session(&self) -> Session {
+        self.session_of(SIMPLE).await
+    }
+
+    /// The next connection, with these versions negotiated.
+    pub(crate) async fn session_of(&self, versions: &[(i16, i16, i16)]) -> Session {
         let mut session = self.accept().await;
         let asked = session.asked().await;
         assert_eq!((asked.api, asked.version), (18, 3));
         session
-            .answer(asked.correlation, Answer::api_versions(SIMPLE))
+            .answer(asked.correlation, Answer::api_versions(versions))
             .await;
         session
     }
@@ -163,6 +171,23 @@ impl Answer {
         let mut answer = self.i32(value.len() as i32);
         answer.0.extend(value);
         answer
+    }
+
+    /// SaslHandshake, version 1.
+    pub(crate) fn sasl_handshake(error: i16, mechanisms: &[&str]) -> Self {
+        let answer = Self::default().i16(error).i32(mechanisms.len() as i32);
+        mechanisms
+            .iter()
+            .fold(answer, |answer, mechanism| answer.string(mechanism))
+    }
+
+    /// SaslAuthenticate, version 1.
+    pub(crate) fn sasl_authenticate(error: i16, message: &str, bytes: &[u8], lifetime_ms: i64) -> Self {
+        Self::default()
+            .i16(error)
+            .string(message)
+            .bytes(bytes)
+            .i64(lifetime_ms)
     }
 
     /// Version 3: compact array, tagged fields.

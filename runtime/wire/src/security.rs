@@ -18,3 +18,17 @@ pub struct Security {
     pub tls: Option<Tls>,
     pub sasl: Option<Sasl>,
 }
+
+// === impl Security ===
+
+impl Security {
+    /// The principal that a cluster's ACLs know the client by, unless its brokers map names otherwise. None when only they know: with a client
+    /// certificate, or before the first token.
+    pub fn principal(&self) -> Option<String> {
+        match (&self.sasl, &self.tls) {
+            (Some(sasl), _) => sasl.principal(),
+            (None, None) => Some("User:ANONYMOUS".to_owned()),
+            (None, Some(_)) => None,
+        }
+    }
+}

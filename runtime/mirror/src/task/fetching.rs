@@ -6,7 +6,9 @@ use std::{
 };
 
 use towpath_domain::state::PartitionState;
-use towpath_wire::{Error, FetchAnswer, FetchOptions, FetchedPartition, NodeId, Retry};
+use towpath_wire::{
+    Error, FetchAnswer, FetchOptions, FetchedPartition, KafkaError, NodeId, Operation, Retry,
+};
 
 use super::{Chunk, Converted, Event, Side, Task, budget::Share};
 
@@ -227,14 +229,20 @@ impl Task {
             self.look_up_bounds(index);
             return;
         }
-        let text = format!("fetching {partition}: {error}");
+        let text = match error {
+            KafkaError::TOPIC_AUTHORIZATION_FAILED => {
+                let missing = self.options.source.not_allowed(Operation::Read, &partition.topic);
+                format!("fetching {partition}: {missing}")
+            }
+            error => format!("fetching {partition}: {error}"),
+        };
         match towpath_wire::classify(error) {
             Retry::AfterMetadata => {
                 lane.pause(Instant::now());
                 self.again(Side::Source, text);
             }
             // Permissions are granted while it waits; a damaged log is served again by another replica.
-            Retry::Backoff | Retry::Never => {
+            Retry::Backoff | Retry::WhenMended | Retry::Never => {
                 lane.pause(Instant::now());
                 self.note(text);
             }

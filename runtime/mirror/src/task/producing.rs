@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Instant};
 
 use towpath_domain::TopicPartition;
 use towpath_wire::{
-    Appended, Error, KafkaError, NodeId, ProduceAnswer, ProduceRequest, Retry, batch::Outgoing,
+    Appended, Error, KafkaError, NodeId, Operation, ProduceAnswer, ProduceRequest, Retry, batch::Outgoing,
 };
 
 use super::{
@@ -46,6 +46,10 @@ impl Task {
                     self.connect(Side::Target, node, now);
                     break;
                 };
+                // It is being told again who we are: the other brokers do not wait for that.
+                if !connection.has_room() {
+                    break;
+                }
                 let Some(most) = self.options.throttles.target.room(REQUEST_BYTES, now) else {
                     return;
                 };
@@ -143,6 +147,11 @@ impl Task {
                 }
                 Some(Err(error)) if *error == KafkaError::DUPLICATE_SEQUENCE_NUMBER => {
                     self.lanes[index].appended(ticket, None)
+                }
+                // Granted while we wait.
+                Some(Err(error)) if *error == KafkaError::TOPIC_AUTHORIZATION_FAILED => {
+                    let missing = self.options.target.not_allowed(Operation::Write, &target.topic);
+                    self.lanes[index].failed(ticket, Failure::Retry(missing.to_string()));
                 }
                 Some(Err(error)) => {
                     let said = answer.messages.iter().find(|(partition, _)| partition == target);

@@ -75,7 +75,7 @@ impl Client {
             for answer in join_all(asked).await {
                 match answer {
                     Ok(listed) => settle(listed, &mut open, &mut results, &mut reasons),
-                    Err(error) if !error.is_retriable() => return Err(error),
+                    Err(error) if !error.retry().is_soon() => return Err(error),
                     Err(error) => unreachable = Some(error),
                 }
             }

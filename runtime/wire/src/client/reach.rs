@@ -76,7 +76,15 @@ pub(super) async fn bootstrap(
 ) -> Result<Connection, Error> {
     race(at_bootstrap(addresses, options, closed), HEAD_START)
         .await
-        .map_err(|causes| Error::Bootstrap { causes })
+        .map_err(|mut causes| match causes.iter().position(is_refusal) {
+            Some(index) => causes.swap_remove(index),
+            None => Error::Bootstrap { causes },
+        })
+}
+
+/// The brokers know us by the same credentials: what one of them says of them is what is to be mended.
+fn is_refusal(cause: &Error) -> bool {
+    matches!(cause, Error::Sasl { .. })
 }
 
 fn at_bootstrap(

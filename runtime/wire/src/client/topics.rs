@@ -81,6 +81,36 @@ impl Client {
         .await
     }
 
+    /// Asks whether a topic could be created, and creates nothing.
+    pub(super) async fn validate_topic(&self, topic: &NewTopic) -> Result<(), Error> {
+        let api = CreateTopicsRequest::API;
+        let request = CreateTopicsRequest::default()
+            .with_timeout_ms(self.admin_timeout())
+            .with_topics(vec![topic.encode()])
+            .with_validate_only(true);
+        let mut attempts = Attempts::new(&self.0.options);
+        loop {
+            let once = async {
+                let connection = self.controller().await?;
+                let version = connection.version(api, i16::MAX)?;
+                let answer = connection.call(&request, version).await?;
+                answer.topics.into_iter().try_for_each(|topic| {
+                    answered(
+                        &connection,
+                        api,
+                        &topic.name,
+                        topic.error_code,
+                        topic.error_message,
+                    )
+                })
+            };
+            match once.await {
+                Ok(()) => return Ok(()),
+                Err(error) => attempts.wait(error).await?,
+            };
+        }
+    }
+
     /// Adds partitions until the topic has `total`. Fails with INVALID_PARTITIONS when it has that many or more.
     pub async fn create_partitions(&self, topic: &TopicName, total: i32) -> Result<(), Error> {
         let api = CreatePartitionsRequest::API;
@@ -185,7 +215,9 @@ impl Client {
                     for (topic, result) in answers {
                         match result {
                             // To delete or to grow a topic that is unknown: that is the answer.
-                            Err(error) if error.is_retriable() && !error.kafka().is_some_and(is_unknown) => {
+                            Err(error)
+                                if error.retry().is_soon() && !error.kafka().is_some_and(is_unknown) =>
+                            {
                                 again = Some(error)
                             }
                             result => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader},
-    sync::{Semaphore, mpsc},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
     task::JoinSet,
     time::Duration,
 };
@@ -24,7 +24,10 @@ pub(super) struct Link {
     queue: mpsc::Sender<Queued>,
     /// One for each request from its queuing to its answer: what bounds the memory of a connection.
     permits: Arc<Semaphore>,
-    _tasks: JoinSet<()>,
+    /// Those of everybody else, for a link beside another one.
+    others: Arc<Semaphore>,
+    max_in_flight: u32,
+    tasks: JoinSet<()>,
 }
 
 /// A request on its way to the writer.
@@ -33,7 +36,7 @@ pub(super) struct Queued {
     pub(super) frame: Frame,
     pub(super) timeout: Duration,
     pub(super) deliver: Deliver,
-    pub(super) permit: tokio::sync::OwnedSemaphorePermit,
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 /// A request as bytes: what was encoded, and payload that is written from where it is.
@@ -54,6 +57,9 @@ pub(super) struct Lost {
 /// Most answers but fetches fit: one system call reads length and answer together. Larger ones are read past the buffer.
 const READ_BUFFER: usize = 4096;
 
+/// More requests than any broker would hold.
+const MOST_IN_FLIGHT: u32 = 100_000;
+
 // === impl Link ===
 
 impl Link {
@@ -68,9 +74,12 @@ impl Link {
         R: AsyncRead + Unpin + Send + 'static,
         W: AsyncWrite + Unpin + Send + 'static,
     {
-        let permits = Arc::new(Semaphore::new(options.max_in_flight.max(1)));
+        let max_in_flight = u32::try_from(options.max_in_flight)
+            .unwrap_or(u32::MAX)
+            .clamp(1, MOST_IN_FLIGHT);
+        let permits = Arc::new(Semaphore::new(max_in_flight as usize));
         // Whoever has a permit has a place in the queue.
-        let (queue, queued) = mpsc::channel(options.max_in_flight.max(1));
+        let (queue, queued) = mpsc::channel(max_in_flight as usize);
         let state = Arc::new(State::new(peer, token.child_token(), permits.clone()));
         let mut tasks = JoinSet::new();
         tasks.spawn(run(state.clone(), read(state.clone(), reader, options.max_frame)));
@@ -79,9 +88,36 @@ impl Link {
         Self {
             state,
             queue,
+            others: permits.clone(),
             permits,
-            _tasks: tasks,
+            max_in_flight,
+            tasks,
         }
+    }
+
+    /// The same stream for a task of [`Link::spawn`] that has something to say of its own: its requests, one at a time, do not wait for
+    /// the permits of the others. They may be made in a [`silence`](Link::silence) only.
+    pub(super) fn beside(&self) -> Self {
+        Self {
+            state: self.state.clone(),
+            queue: self.queue.clone(),
+            permits: Arc::new(Semaphore::new(1)),
+            others: self.others.clone(),
+            max_in_flight: self.max_in_flight,
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Waits until every request before is answered, and keeps those that come now waiting in their order for as long as the permit is
+    /// held. `None` when the connection is closed.
+    pub(super) async fn silence(&self) -> Option<OwnedSemaphorePermit> {
+        let all = self.others.clone().acquire_many_owned(self.max_in_flight);
+        all.await.ok()
+    }
+
+    /// A further task of the connection: when it ends the connection does, and the other way round.
+    pub(super) fn spawn(&mut self, task: impl Future<Output = Cause> + Send + 'static) {
+        self.tasks.spawn(run(self.state.clone(), task));
     }
 
     pub(super) fn peer(&self) -> &Peer {
@@ -90,6 +126,11 @@ impl Link {
 
     pub(super) fn is_alive(&self) -> bool {
         self.state.is_open()
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        // Whoever waits for all of them has what there is.
+        self.permits.available_permits() > 0
     }
 
     /// Waits for a permit and queues the request. Permits are given in the order of the calls, and nothing is awaited between

@@ -8,7 +8,7 @@ use towpath_domain::{Bucket, LeaderEpoch, Offset, Partition, TopicId, TopicName,
 use super::{Position, PositionKey, connections::Connections, partition, refused, stored, unfit};
 use crate::{
     Client, Error, FetchOptions, FetchPartition, FetchedPartition, Isolation, KafkaError, ListedOffset,
-    NodeId, OffsetSpec, Retry, Topics,
+    NodeId, OffsetSpec, Operation, Retry, Topics,
     batch::{Limits, Piece, batches, decode},
     retry::Attempts,
 };
@@ -132,6 +132,9 @@ impl Load<'_> {
                     self.left.insert(partition, bounds);
                 }
                 return Ok(());
+            }
+            Some(KafkaError::TOPIC_AUTHORIZATION_FAILED) => {
+                return Err(self.client.not_allowed(Operation::Read, self.topic));
             }
             Some(error) => {
                 return Err(refused(

@@ -9,7 +9,7 @@ use towpath_domain::{Offset, Partition, TopicPartition};
 
 use super::{Position, PositionKey, Positions, connections::Connections, refused, stored, unfit};
 use crate::{
-    Error, NodeId, ProduceRequest, Topics,
+    Error, KafkaError, NodeId, Operation, ProduceRequest, Topics,
     batch::{Compression, Encoder, Headers, Outgoing, ProducerIdentity, Record, SourceSpan},
     retry::{Attempts, Retry},
 };
@@ -95,6 +95,10 @@ impl Writer {
                     for (place, result) in answer.partitions {
                         match result {
                             Ok(_) => appended(open, place.partition),
+                            Err(KafkaError::TOPIC_AUTHORIZATION_FAILED) => {
+                                let error = table.client.not_allowed(Operation::Write, &table.topic);
+                                worse(&mut failure, error);
+                            }
                             Err(error) => {
                                 let what = format!("partition {} cannot be written", place.partition);
                                 worse(&mut failure, refused(&table.topic, what, error));
@@ -111,7 +115,7 @@ impl Writer {
 
 /// Of several errors the one counts that makes another attempt useless.
 fn worse(failure: &mut Option<Error>, error: Error) {
-    if failure.as_ref().is_none_or(Error::is_retriable) {
+    if failure.as_ref().is_none_or(|failure| failure.retry().is_soon()) {
         *failure = Some(error);
     }
 }

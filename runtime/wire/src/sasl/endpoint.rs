@@ -1,0 +1,233 @@
+//! Asking a token endpoint: one POST on a connection of its own.
+
+use std::{fmt, str::FromStr, time::Duration};
+
+use bytes::Bytes;
+use data_encoding::BASE64;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::{
+    Request, StatusCode, Uri,
+    header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST},
+};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+
+use super::token::{self, Error};
+use crate::{Address, Options, dial::dial};
+
+/// The URL of a token endpoint, `http://` or `https://`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenEndpoint(Uri);
+
+/// Who wants a token, and for what.
+pub(super) struct Grant<'a> {
+    pub(super) id: &'a str,
+    pub(super) secret: &'a str,
+    pub(super) scope: Option<&'a str>,
+}
+
+/// A token and what is said about it.
+const LONGEST_ANSWER: usize = 2 * token::LONGEST;
+
+// === impl TokenEndpoint ===
+
+impl TokenEndpoint {
+    /// Whether secrets cross the network in clear text on the way there.
+    pub fn is_plain(&self) -> bool {
+        self.0.scheme_str() != Some("https")
+    }
+
+    /// Asks for a token; answers its text, and how long it lives when the endpoint says so.
+    pub(super) async fn ask(
+        &self,
+        grant: &Grant<'_>,
+        options: &Options,
+    ) -> Result<(String, Option<Duration>), Error> {
+        let stream = dial(&self.address(), options.connect_timeout)
+            .await
+            .map_err(|cause| self.unreachable(cause.to_string()))?;
+        let (status, body) = timeout(options.request_timeout, self.post(stream, grant))
+            .await
+            .unwrap_or_else(|_| {
+                Err(format!(
+                    "no answer within {} ms",
+                    options.request_timeout.as_millis()
+                ))
+            })
+            .map_err(|cause| self.unreachable(cause))?;
+        self.granted(grant, status, &body)
+    }
+
+    fn address(&self) -> Address {
+        let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
+        Address {
+            host: host.to_owned(),
+            port: self.0.port_u16().unwrap_or(if self.is_plain() { 80 } else { 443 }),
+        }
+    }
+
+    async fn post<S>(&self, stream: S, grant: &Grant<'_>) -> Result<(StatusCode, Bytes), String>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| error.to_string())?;
+        let request = self.request(grant)?;
+        let asking = async {
+            let answer = sender
+                .send_request(request)
+                .await
+                .map_err(|error| error.to_string())?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), LONGEST_ANSWER)
+                .collect()
+                .await
+                .map_err(|error| error.to_string())?;
+            Ok((status, body.to_bytes()))
+        };
+        // The connection is driven beside the question and ends with the answer.
+        tokio::pin!(asking, connection);
+        tokio::select! {
+            biased;
+            answer = &mut asking => answer,
+            ended = &mut connection => match ended {
+                // What it has brought by then may be the whole answer.
+                Ok(()) => asking.await,
+                Err(error) => Err(error.to_string()),
+            },
+        }
+    }
+
+    fn request(&self, grant: &Grant<'_>) -> Result<Request<Full<Bytes>>, String> {
+        let mut form = "grant_type=client_credentials".to_owned();
+        if let Some(scope) = grant.scope {
+            form.push_str("&scope=");
+            form.push_str(&form_encoded(scope));
+        }
+        let authority = self.0.authority().map_or("", |authority| authority.as_str());
+        let basic = BASE64.encode(format!("{}:{}", grant.id, grant.secret).as_bytes());
+        Request::post(self.0.path_and_query().map_or("/", |path| path.as_str()))
+            .header(HOST, authority)
+            .header(ACCEPT, "application/json")
+            .header(AUTHORIZATION, format!("Basic {basic}"))
+            .header(CONNECTION, "close")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Full::new(Bytes::from(form)))
+            .map_err(|error| error.to_string())
+    }
+
+    fn granted(
+        &self,
+        grant: &Grant<'_>,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<(String, Option<Duration>), Error> {
+        let answer: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+        let url = self.to_string();
+        if status.is_success() {
+            return match answer.get("access_token").and_then(serde_json::Value::as_str) {
+                Some(token) => {
+                    let expires_in = answer.get("expires_in").and_then(seconds);
+                    Ok((token.to_owned(), expires_in))
+                }
+                None => {
+                    let what = "its answer is not JSON with an access_token".to_owned();
+                    Err(Error::Answer { url, what })
+                }
+            };
+        }
+        let what = said(&answer);
+        let status = status.as_u16();
+        match status {
+            400..=407 | 409..=428 => Err(Error::Refused {
+                url,
+                client: grant.id.to_owned(),
+                status,
+                what,
+            }),
+            300..400 => Err(Error::Answer {
+                url,
+                what: format!("it leads elsewhere ({status})"),
+            }),
+            _ => Err(Error::Failed { url, status, what }),
+        }
+    }
+
+    fn unreachable(&self, cause: String) -> Error {
+        Error::Unreachable {
+            url: self.to_string(),
+            cause,
+        }
+    }
+}
+
+impl FromStr for TokenEndpoint {
+    /// The sentence to show.
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let uri: Uri = text.parse().map_err(|error| format!("is no URL: {error}"))?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => {
+                return Err("is https://, and this version asks http:// endpoints only".to_owned());
+            }
+            _ => return Err("begins neither with https://, http:// nor file://".to_owned()),
+        }
+        match uri.authority() {
+            // It would be shown in messages.
+            Some(authority) if authority.as_str().contains('@') => {
+                Err("has a user or a password in it".to_owned())
+            }
+            Some(authority) if !authority.host().is_empty() => Ok(Self(uri)),
+            _ => Err("names no host".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for TokenEndpoint {
+    /// Without the query, which may hold what is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.0.scheme_str().unwrap_or_default();
+        let authority = self.0.authority().map_or("", |authority| authority.as_str());
+        write!(f, "{scheme}://{authority}{}", self.0.path())
+    }
+}
+
+/// `expires_in`: a number, and from some endpoints a number as text.
+fn seconds(value: &serde_json::Value) -> Option<Duration> {
+    let seconds = value.as_f64().or_else(|| value.as_str()?.parse().ok())?;
+    (0.0..1e12)
+        .contains(&seconds)
+        .then(|| Duration::from_secs_f64(seconds))
+}
+
+/// `error` and `error_description` of RFC 6749, 5.2.
+fn said(answer: &serde_json::Value) -> String {
+    const LONGEST: usize = 200;
+    ["error", "error_description"]
+        .iter()
+        .filter_map(|key| answer.get(key)?.as_str())
+        .map(|text| {
+            let text: String = text.chars().filter(|c| !c.is_control()).take(LONGEST).collect();
+            format!(": {text}")
+        })
+        .collect()
+}
+
+/// `application/x-www-form-urlencoded`.
+fn form_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b' ' => encoded.push('+'),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' => encoded.push(byte.into()),
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
