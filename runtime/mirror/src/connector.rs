@@ -22,6 +22,7 @@ use towpath_wire::{
     positions::{Position, PositionKey, Positions},
 };
 
+mod permissions;
 mod prepare;
 
 use crate::{

@@ -155,7 +155,7 @@ impl Discovery {
                 }
                 (None, Some(Ok(found))) => Ok(found.batches),
                 (None, Some(Err(error))) if error.is_retriable() => {
-                    self.troubles.push(format!("creating topic {target}: {error}"));
+                    self.troubles.push(format!("preparing topic {target}: {error}"));
                     continue;
                 }
                 (None, Some(Err(error))) => Err(PartitionState::TargetRefuses {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use towpath_domain::TopicName;
 use towpath_wire::{
-    Client, ConfigEntry, Error, KafkaError, NewTopic, TopicMetadata, Topics,
+    Client, ConfigEntry, Error, KafkaError, NewTopic, Operation, TopicMetadata, Topics,
     batch::{self, TimestampType},
 };
 
@@ -59,10 +59,14 @@ pub(crate) async fn ensure(
 ) -> Result<HashMap<TopicName, Result<Target, Error>>, Error> {
     let mut failed = HashMap::new();
     let names: Vec<TopicName> = wanted.iter().map(|topic| topic.name.clone()).collect();
-    let present = present(client, &names).await?;
+    let Present {
+        topics: present,
+        hidden,
+    } = present(client, &names).await?;
+    failed.extend(hidden);
     let missing: Vec<&Wanted> = wanted
         .iter()
-        .filter(|topic| !present.contains_key(&topic.name))
+        .filter(|topic| !present.contains_key(&topic.name) && !failed.contains_key(&topic.name))
         .collect();
     if !missing.is_empty() {
         let known = known_configs(client, &creation.model, &missing).await;
@@ -152,7 +156,7 @@ pub(crate) async fn look(
     client: &Client,
     names: &[TopicName],
 ) -> Result<HashMap<TopicName, Result<Target, Error>>, Error> {
-    let present = present(client, names).await?;
+    let present = present(client, names).await?.topics;
     let there: Vec<TopicName> = present.keys().cloned().collect();
     if there.is_empty() {
         return Ok(HashMap::new());
@@ -188,13 +192,26 @@ pub(crate) async fn look(
 /// Kafka's default of `message.max.bytes`.
 const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;
 
-async fn present(client: &Client, names: &[TopicName]) -> Result<HashMap<TopicName, TopicMetadata>, Error> {
-    let topics = client.metadata(Topics::Names(names.to_vec())).await?;
-    Ok(topics
-        .into_iter()
-        .filter(|topic| topic.error.is_none())
-        .map(|topic| (topic.name.clone(), topic))
-        .collect())
+/// What the target says of topics by name; one that is in neither is not there.
+struct Present {
+    topics: HashMap<TopicName, TopicMetadata>,
+    /// Those that this client may not even look at.
+    hidden: Vec<(TopicName, Error)>,
+}
+
+async fn present(client: &Client, names: &[TopicName]) -> Result<Present, Error> {
+    let (mut topics, mut hidden) = (HashMap::new(), Vec::new());
+    for topic in client.metadata(Topics::Names(names.to_vec())).await? {
+        match topic.error {
+            None => drop(topics.insert(topic.name.clone(), topic)),
+            Some(KafkaError::TOPIC_AUTHORIZATION_FAILED) => {
+                let error = client.not_allowed(Operation::Write, &topic.name);
+                hidden.push((topic.name, error));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(Present { topics, hidden })
 }
 
 #[cfg(test)]

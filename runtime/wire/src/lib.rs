@@ -30,8 +30,8 @@ mod scripted;
 
 pub use backoff::Backoff;
 pub use client::{
-    Allowed, Client, ConfigEntry, ConfigSource, Leader, ListedOffset, Missing, NewTopic, NodeId, OffsetSpec, Operation,
-    PartitionMetadata, ProducerId, TopicMetadata, Topics, Use,
+    Allowed, Client, ConfigEntry, ConfigSource, Leader, ListedOffset, Missing, NewTopic, NodeId, OffsetSpec,
+    Operation, PartitionMetadata, ProducerId, TopicMetadata, Topics, Use,
 };
 pub use connection::{Connection, InFlight};
 pub use error::{Error, Peer, Versions};

@@ -5,11 +5,14 @@ use std::{
     time::Duration,
 };
 
-use towpath_domain::{config::Problem, plugin::Kind};
+use towpath_domain::{TopicName, config::Problem, plugin::Kind};
 use towpath_plugin_host as host;
-use towpath_wire::{Client, Error, Options, Security, Use};
+use towpath_wire::{Allowed, Client, Error, Operation, Options, Security, Use};
 
-use super::{Connector, Shared, Worker};
+use super::{
+    Connector, Shared, Worker,
+    permissions::{self, Routed},
+};
 use crate::{
     config::{MirrorSource, Transform},
     discovery,
@@ -68,7 +71,12 @@ pub(super) async fn prepare(
         }
     }
     let routes = Arc::new(Mutex::new(Routes::new(routers)));
-    check_topics(&config, &source, &routes, &mut problems).await;
+    let routed = check_topics(&config, &source, &routes, &mut problems).await;
+    let positions = TopicName::new(worker.positions_topic.as_str());
+    if let Err(error) = permissions::check((&source, &target), &routed, &positions, &mut problems).await {
+        // The mirror will say it again, and wait for what is missing.
+        tracing::warn!(connector = name, %error, "what the clusters allow could not be looked up");
+    }
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -212,6 +220,16 @@ async fn connect(
         ..Options::default()
     };
     Client::connect(options).await.map_err(|error| {
+        if let Error::Sasl { peer, cause } = &error {
+            let prefix = key.strip_suffix("bootstrap.servers").unwrap_or_default();
+            let key = format!("{prefix}{}", cause.key());
+            return vec![Problem::new(
+                key,
+                None,
+                format!("{peer}: {cause}"),
+                cause.remedy(),
+            )];
+        }
         let remedy = if error.is_about_security() {
             "then start again: nothing was changed"
         } else {
@@ -232,15 +250,22 @@ async fn check_topics(
     source: &Client,
     routes: &Arc<Mutex<Routes>>,
     problems: &mut Vec<Problem>,
-) {
+) -> Vec<Routed> {
     let selected = match discovery::select(source, &config.topics).await {
         Ok(selected) => selected,
-        Err(error) => return problems.push(unlisted(config, &error)),
+        Err(error) => {
+            problems.push(unlisted(config, &error));
+            return Vec::new();
+        }
     };
+    let hidden = hidden(source, &selected.unmatched).await;
     for pattern in &selected.unmatched {
-        if is_name(pattern) || selected.topics.is_empty() {
-            let remedy =
-                "correct it, or create the topic first; names are case sensitive, patterns match whole names";
+        if hidden.contains(pattern) {
+            let error = source.not_allowed(Operation::Read, &TopicName::new(pattern.as_str()));
+            let remedy = "or correct the name, if there is no such topic; to mirror it, Read and DescribeConfigs are needed";
+            problems.push(Problem::new("topics", Some(pattern), error.to_string(), remedy));
+        } else if is_name(pattern) || selected.topics.is_empty() {
+            let remedy = "correct it, or create the topic first, or grant Read on it; names are case sensitive, patterns match whole names";
             problems.push(Problem::new(
                 "topics",
                 Some(pattern),
@@ -259,7 +284,12 @@ async fn check_topics(
             "upgrade the source to Kafka 2.8 or later",
         ));
     }
+    let mut partitions = std::collections::HashMap::new();
+    for topic in &selected.topics {
+        partitions.insert(topic.name.clone(), topic.partitions.len() as i32);
+    }
     let names = selected.topics.into_iter().map(|topic| topic.name).collect();
+    let mut clear = Vec::new();
     let mut targets = std::collections::HashMap::new();
     for (topic, routed) in route::route_all(Arc::clone(routes), names).await {
         match routed {
@@ -268,11 +298,36 @@ async fn check_topics(
                     let message = format!("topics {with} and {topic} would both be mirrored to {target}");
                     let remedy = "route them apart, or leave one out by `topics.exclude`";
                     problems.push(Problem::new("transforms", None, message, remedy));
+                } else {
+                    clear.push(Routed {
+                        partitions: partitions.get(&topic).copied().unwrap_or_default(),
+                        source: topic,
+                        target,
+                    });
                 }
             }
             Err(error) => problems.push(error.problem()),
         }
     }
+    clear
+}
+
+/// Names among the patterns that may be topics which this client is not allowed to see.
+async fn hidden(source: &Client, patterns: &[String]) -> Vec<String> {
+    let names: Vec<TopicName> = patterns
+        .iter()
+        .filter(|pattern| TopicName::is_legal(pattern))
+        .map(|pattern| TopicName::new(pattern.as_str()))
+        .collect();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let allowed = source.allowed(&names).await.unwrap_or_default();
+    allowed
+        .into_iter()
+        .filter(|(_, allowed)| *allowed == Allowed::Nothing)
+        .map(|(name, _)| name.to_string())
+        .collect()
 }
 
 fn unlisted(config: &MirrorSource, error: &Error) -> Problem {

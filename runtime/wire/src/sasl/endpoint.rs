@@ -65,7 +65,10 @@ impl TokenEndpoint {
         let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
         Address {
             host: host.to_owned(),
-            port: self.0.port_u16().unwrap_or(if self.is_plain() { 80 } else { 443 }),
+            port: self
+                .0
+                .port_u16()
+                .unwrap_or(if self.is_plain() { 80 } else { 443 }),
         }
     }
 
