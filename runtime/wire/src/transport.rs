@@ -1,6 +1,6 @@
 //! Opening the stream to a broker: the one place that knows what lies below the protocol.
 
-use std::io;
+use std::{io, time::Duration};
 
 use tokio::{
     io::{ReadHalf, WriteHalf},
@@ -27,11 +27,16 @@ pub(crate) enum Transport {
 
 /// Resolves, connects and, with TLS, shakes hands: all within `connect_timeout`.
 pub(crate) async fn open(address: &Address, options: &Options) -> io::Result<Transport> {
-    let until = Instant::now() + options.connect_timeout;
-    let stream = dial(address, options.connect_timeout).await?;
+    open_to(address, options.security.tls.as_ref(), options.connect_timeout).await
+}
+
+/// As [`open`], to anybody.
+pub(crate) async fn open_to(address: &Address, tls: Option<&Tls>, limit: Duration) -> io::Result<Transport> {
+    let until = Instant::now() + limit;
+    let stream = dial(address, limit).await?;
     // Requests are written whole; waiting for more to say only delays them.
     stream.set_nodelay(true)?;
-    match &options.security.tls {
+    match tls {
         None => {
             let (reader, writer) = stream.into_split();
             Ok(Transport::Plain(reader, writer))
@@ -40,7 +45,7 @@ pub(crate) async fn open(address: &Address, options: &Options) -> io::Result<Tra
             let stream = timeout_at(until, encrypted(tls, &address.host, stream))
                 .await
                 .map_err(|_| {
-                    let limit = options.connect_timeout.as_millis();
+                    let limit = limit.as_millis();
                     let what = format!("connected, and no TLS within {limit} ms");
                     io::Error::new(io::ErrorKind::TimedOut, what)
                 })??;

@@ -3,7 +3,7 @@
 use std::{fs::File, io::BufReader, path::Path};
 
 use towpath_domain::config::{Config, Problem};
-use towpath_wire::{Environment, Security, security::Tls};
+use towpath_wire::{Environment, Sasl, Secret, Security, security::Tls};
 
 /// librdkafka's properties; every mistake as a sentence.
 pub(super) fn read(path: &Path, environment: &Environment) -> Result<Vec<(String, String)>, Vec<String>> {
@@ -52,10 +52,11 @@ fn properties(config: &Config, environment: &Environment) -> Result<Vec<(String,
             return Err(problems);
         }
     };
-    let protocol = if security.tls.is_some() {
-        "ssl"
-    } else {
-        "plaintext"
+    let protocol = match (&security.tls, &security.sasl) {
+        (None, None) => "plaintext",
+        (Some(_), None) => "ssl",
+        (None, Some(_)) => "sasl_plaintext",
+        (Some(_), Some(_)) => "sasl_ssl",
     };
     let mut properties = vec![("security.protocol".to_owned(), protocol.to_owned())];
     if let Some(tls) = &security.tls {
@@ -64,11 +65,31 @@ fn properties(config: &Config, environment: &Environment) -> Result<Vec<(String,
             Err(mistakes) => problems.extend(mistakes),
         }
     }
+    if let Some(sasl) = &security.sasl {
+        match authenticated(sasl) {
+            Ok(more) => properties.extend(more),
+            Err(mistake) => problems.push(mistake),
+        }
+    }
     if problems.is_empty() {
         Ok(properties)
     } else {
         Err(problems)
     }
+}
+
+fn authenticated(sasl: &Sasl) -> Result<Vec<(String, String)>, Problem> {
+    let (Sasl::Plain(login) | Sasl::Scram(_, login)) = sasl else {
+        let message = "OAUTHBEARER cannot be passed on to librdkafka, which this command reads with";
+        let remedy = "use a user of PLAIN or SCRAM, or a client certificate";
+        return Err(Problem::new("sasl.mechanism", None, message, remedy));
+    };
+    let resolve = |secret: &Secret| secret.resolve().map_err(|unresolved| unresolved.0);
+    Ok(vec![
+        ("sasl.mechanism".to_owned(), sasl.mechanism().to_owned()),
+        ("sasl.username".to_owned(), resolve(&login.username)?),
+        ("sasl.password".to_owned(), resolve(&login.password)?),
+    ])
 }
 
 fn encrypted(tls: &Tls) -> Result<Vec<(String, String)>, Vec<Problem>> {
@@ -95,6 +116,37 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect()
+    }
+
+    #[test]
+    fn users_are_passed_on_and_tokens_are_not() {
+        let module =
+            "org.apache.kafka.common.security.scram.ScramLoginModule required username=u password=\"p w\";";
+        let given = config(&[
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "SCRAM-SHA-256"),
+            ("sasl.jaas.config", module),
+        ]);
+        let expected = [
+            ("security.protocol", "sasl_plaintext"),
+            ("sasl.mechanism", "SCRAM-SHA-256"),
+            ("sasl.username", "u"),
+            ("sasl.password", "p w"),
+        ];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(properties(&given, &Environment::default()).unwrap(), expected);
+        let given = config(&[
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "OAUTHBEARER"),
+            ("sasl.oauthbearer.token.endpoint.url", "file:///token"),
+        ]);
+        let problems = properties(&given, &Environment::default()).unwrap_err();
+        assert!(
+            problems[0]
+                .to_string()
+                .contains("OAUTHBEARER cannot be passed on"),
+            "{problems:?}"
+        );
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn a_security_key_without_a_cluster_says_where_it_belongs() {
         found,
         [
             "ssl.truststore.password: is about one of two clusters, and does not say which; write source.cluster.ssl.truststore.password, or target.cluster.ssl.truststore.password",
-            "target.cluster.ssl.key.password: has no effect: target.cluster.security.protocol is PLAINTEXT; set it to SSL, or remove this key",
+            "target.cluster.ssl.key.password: has no effect: target.cluster.security.protocol is PLAINTEXT; set it to SSL or SASL_SSL, or remove this key",
         ]
     );
 }

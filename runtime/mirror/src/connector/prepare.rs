@@ -7,7 +7,7 @@ use std::{
 
 use towpath_domain::{TopicName, config::Problem, plugin::Kind};
 use towpath_plugin_host as host;
-use towpath_wire::{Allowed, Client, Error, Operation, Options, Security, Use};
+use towpath_wire::{Allowed, Client, Error, Operation, Options, SaslError, Security, Unresolved, Use};
 
 use super::{
     Connector, Shared, Worker,
@@ -221,6 +221,9 @@ async fn connect(
     };
     Client::connect(options).await.map_err(|error| {
         if let Error::Sasl { peer, cause } = &error {
+            if let SaslError::Unresolved(Unresolved(problem)) = &**cause {
+                return vec![problem.clone()];
+            }
             let prefix = key.strip_suffix("bootstrap.servers").unwrap_or_default();
             let key = format!("{prefix}{}", cause.key());
             return vec![Problem::new(

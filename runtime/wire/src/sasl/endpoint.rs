@@ -11,12 +11,15 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, join},
     time::timeout,
 };
 
 use super::token::{self, Error};
-use crate::{Address, Options, dial::dial};
+use crate::{
+    Address, Options, Tls,
+    transport::{self, Transport},
+};
 
 /// The URL of a token endpoint, `http://` or `https://`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub(super) struct Grant<'a> {
     pub(super) scope: Option<&'a str>,
 }
 
+/// Of the configuration keys that TLS errors name.
+const KEYS: &str = "sasl.oauthbearer.";
 /// A token and what is said about it.
 const LONGEST_ANSWER: usize = 2 * token::LONGEST;
 
@@ -46,10 +51,20 @@ impl TokenEndpoint {
         grant: &Grant<'_>,
         options: &Options,
     ) -> Result<(String, Option<Duration>), Error> {
-        let stream = dial(&self.address(), options.connect_timeout)
+        let address = self.address();
+        // Kafka's clients take the JVM's authorities here too, and not the brokers' ones.
+        let tls = (!self.is_plain()).then(|| Tls::of_the_system(KEYS));
+        let transport = transport::open_to(&address, tls.as_ref(), options.connect_timeout);
+        let transport = transport
             .await
             .map_err(|cause| self.unreachable(cause.to_string()))?;
-        let (status, body) = timeout(options.request_timeout, self.post(stream, grant))
+        let asking = async {
+            match transport {
+                Transport::Plain(reader, writer) => self.post(join(reader, writer), grant).await,
+                Transport::Tls(reader, writer) => self.post(join(reader, writer), grant).await,
+            }
+        };
+        let (status, body) = timeout(options.request_timeout, asking)
             .await
             .unwrap_or_else(|_| {
                 Err(format!(
@@ -175,10 +190,7 @@ impl FromStr for TokenEndpoint {
     fn from_str(text: &str) -> Result<Self, String> {
         let uri: Uri = text.parse().map_err(|error| format!("is no URL: {error}"))?;
         match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => {
-                return Err("is https://, and this version asks http:// endpoints only".to_owned());
-            }
+            Some("http" | "https") => {}
             _ => return Err("begins neither with https://, http:// nor file://".to_owned()),
         }
         match uri.authority() {

@@ -2,6 +2,7 @@
 //! (`target.cluster.`), the worker, and files of client properties.
 
 mod foreign;
+mod sasl;
 mod tls;
 
 #[cfg(test)]
@@ -18,7 +19,7 @@ pub const DEFINITION: Definition = Definition {
     keys: &[
         Key {
             name: "security.protocol",
-            shape: Shape::OneOf(&["PLAINTEXT", "SSL"]),
+            shape: Shape::OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]),
             presence: Presence::Default("PLAINTEXT"),
             documentation: "how brokers are spoken to; the listener at the port given must be of this kind",
         },
@@ -106,8 +107,53 @@ pub const DEFINITION: Definition = Definition {
             presence: Presence::Optional,
             documentation: "cipher suites that are offered, by their names in Java; all that are safe when missing",
         },
+        Key {
+            name: "sasl.mechanism",
+            shape: Shape::Text,
+            presence: Presence::Optional,
+            documentation: "how the client says who it is: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER",
+        },
+        Key {
+            name: "sasl.jaas.config",
+            shape: Shape::Password,
+            presence: Presence::Optional,
+            documentation: "the login module of the mechanism with its options, as in Kafka's clients; read anew at each authentication",
+        },
+        Key {
+            name: "sasl.oauthbearer.token.endpoint.url",
+            shape: Shape::Text,
+            presence: Presence::Optional,
+            documentation: "where tokens come from: a token endpoint for client credentials, or file:///path of a file with a token",
+        },
+        Key {
+            name: "sasl.oauthbearer.scope",
+            shape: Shape::Text,
+            presence: Presence::Optional,
+            documentation: "scope that a token endpoint is asked for",
+        },
+        Key {
+            name: "sasl.oauthbearer.client.credentials.client.id",
+            shape: Shape::Text,
+            presence: Presence::Optional,
+            documentation: "the client's id at the token endpoint; clientId in sasl.jaas.config otherwise",
+        },
+        Key {
+            name: "sasl.oauthbearer.client.credentials.client.secret",
+            shape: Shape::Password,
+            presence: Presence::Optional,
+            documentation: "its secret there; clientSecret in sasl.jaas.config otherwise",
+        },
+        Key {
+            name: "sasl.login.callback.handler.class",
+            shape: Shape::Text,
+            presence: Presence::Optional,
+            documentation: "taken where it is Kafka's own OAuthBearerLoginCallbackHandler, and not needed",
+        },
     ],
 };
+
+/// What `sasl.mechanism` may be.
+const MECHANISMS: [&str; 4] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
 
 /// The keys of one client as they were given.
 struct Given<'a> {
@@ -158,15 +204,21 @@ impl Security {
             names: own.keys().map(String::as_str).collect(),
             environment,
         };
-        let encrypted = given.values.text("security.protocol") == "SSL";
-        let tls = if encrypted {
+        let protocol = given.values.text("security.protocol");
+        let tls = if protocol.ends_with("SSL") {
             tls::parse(&given, &mut problems)
         } else {
-            given.refuse_all("ssl.", "set it to SSL", &mut problems);
+            given.refuse_all("ssl.", "set it to SSL or SASL_SSL", &mut problems);
+            None
+        };
+        let sasl = if protocol.starts_with("SASL") {
+            sasl::parse(&given, &mut problems)
+        } else {
+            given.refuse_all("sasl.", "set it to SASL_SSL or SASL_PLAINTEXT", &mut problems);
             None
         };
         if problems.is_empty() {
-            Ok(Self { tls, sasl: None })
+            Ok(Self { tls, sasl })
         } else {
             Err(problems)
         }
@@ -221,6 +273,7 @@ fn is_password(name: &str) -> bool {
 fn normal(name: &str, value: String) -> String {
     match name {
         "security.protocol" => value.trim().to_ascii_uppercase(),
+        "sasl.mechanism" => value.trim().to_owned(),
         "ssl.endpoint.identification.algorithm" => value.trim().to_ascii_lowercase(),
         _ => value,
     }

@@ -44,7 +44,6 @@ impl Secret {
     }
 
     /// An option of the JAAS line that this is. References in the line are resolved before it is read, as Kafka does: the whole line may be one.
-    #[expect(dead_code, reason = "the rows of sasl.* come with the mechanisms")]
     pub(super) fn option(&self, name: &'static str) -> Self {
         Self {
             option: Some(name),

@@ -96,6 +96,18 @@ impl Tls {
         }))
     }
 
+    /// With the authorities that the system trusts. `prefix` is what its errors say before `ssl.`.
+    pub(crate) fn of_the_system(prefix: &str) -> Self {
+        Self::new(Settings {
+            prefix: prefix.into(),
+            trust: None,
+            identity: None,
+            host_name: HostNameCheck::Https,
+            versions: rustls::ALL_VERSIONS.to_vec(),
+            cipher_suites: Vec::new(),
+        })
+    }
+
     /// Opens the stores; all mistakes at once. Blocks: files are read, and passwords are made into keys, which takes a while on purpose.
     pub fn check(&self) -> Vec<Problem> {
         self.session().err().unwrap_or_default()

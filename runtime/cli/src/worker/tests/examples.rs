@@ -35,7 +35,7 @@ fn connector(path: &Path) -> MirrorSource {
     };
     // A folder of ours stands for the one that the examples keep secrets in.
     let folder = TempDir::new().unwrap();
-    let secrets = "keystore=changeit\ntruststore=changeit\n";
+    let secrets = "keystore=changeit\ntruststore=changeit\nscram=changeit\noauth=changeit\n";
     fs::write(folder.path().join("secrets.properties"), secrets).unwrap();
     let text = fs::read_to_string(path)
         .unwrap()
@@ -75,7 +75,7 @@ fn every_file_is_taken_by_the_parsers() {
         }
         seen += 1;
     }
-    assert_eq!(seen, 4);
+    assert_eq!(seen, 5);
 }
 
 #[test]

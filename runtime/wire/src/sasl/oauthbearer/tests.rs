@@ -33,7 +33,9 @@ impl Endpoint {
                         break;
                     }
                 }
-                seen.lock().unwrap().push(String::from_utf8(request).unwrap());
+                seen.lock()
+                    .unwrap()
+                    .push(String::from_utf8_lossy(&request).into_owned());
                 let index = count.fetch_add(1, Ordering::Relaxed).min(answers.len() - 1);
                 if let Some(answer) = &answers[index] {
                     // A client that has enough does not read to the end.
@@ -49,10 +51,14 @@ impl Endpoint {
     }
 
     fn oauth(&self) -> OauthBearer {
+        self.oauth_by("http")
+    }
+
+    fn oauth_by(&self, scheme: &str) -> OauthBearer {
         let secret = |text| Secret::new("sasl.jaas.config", text, &Environment::default());
         OauthBearer::new(
             TokenSource::ClientCredentials(ClientCredentials {
-                endpoint: format!("http://127.0.0.1:{}/token?x=1", self.port)
+                endpoint: format!("{scheme}://127.0.0.1:{}/token?x=1", self.port)
                     .parse()
                     .unwrap(),
                 client_id: secret("mirror"),
@@ -84,6 +90,7 @@ fn granted(token: &str, expires_in: &str) -> Option<String> {
 
 fn quick() -> Options {
     Options {
+        connect_timeout: Duration::from_millis(500),
         request_timeout: Duration::from_millis(500),
         // Nothing is refused twice in these tests unless they want it so.
         retry_backoff: Duration::ZERO,
@@ -230,6 +237,21 @@ async fn an_endpoint_that_fails_is_not_asked_again_at_once() {
     assert!(all.iter().all(Result::is_err));
     assert!(oauth.token(&options).await.is_err());
     assert_eq!(endpoint.count(), 1);
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_an_https_endpoint_before_it_has_proved_who_it_is() {
+    let endpoint = Endpoint::start(vec![granted("a", "1")]).await;
+    let error = endpoint.oauth_by("https").token(&quick()).await.unwrap_err();
+    assert!(error.to_string().contains("cannot be asked: "), "{error}");
+    assert!(
+        endpoint
+            .requests
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|request| !request.contains("Basic"))
+    );
 }
 
 #[tokio::test]

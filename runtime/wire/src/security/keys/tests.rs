@@ -75,7 +75,7 @@ fn keys_that_do_nothing_are_mistakes() {
     for (pairs, expected) in [
         (
             &[("source.cluster.ssl.truststore.location", "/a")][..],
-            "ssl.truststore.location = \"/a\": has no effect: source.cluster.security.protocol is PLAINTEXT; set it to SSL",
+            "ssl.truststore.location = \"/a\": has no effect: source.cluster.security.protocol is PLAINTEXT; set it to SSL or SASL_SSL",
         ),
         (
             &[
@@ -130,4 +130,176 @@ fn keys_that_do_nothing_are_mistakes() {
         assert!(problems[0].contains(expected), "{problems:#?}");
         assert!(!problems[0].contains("hidden"), "{problems:#?}");
     }
+}
+
+const SCRAM: &str =
+    "org.apache.kafka.common.security.scram.ScramLoginModule required username=\"u\" password=\"hidden\";";
+
+fn sasl(pairs: &[(&str, &str)]) -> Result<Security, Vec<String>> {
+    let pairs: Vec<_> = [("security.protocol", "SASL_PLAINTEXT")]
+        .iter()
+        .chain(pairs)
+        .map(|(key, value)| (format!("source.cluster.{key}"), *value))
+        .collect();
+    let pairs: Vec<_> = pairs.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    parse(&pairs)
+}
+
+#[test]
+fn mechanisms_are_taken_with_their_credentials() {
+    let plain = SCRAM.replace("scram.Scram", "plain.Plain");
+    for (mechanism, line) in [
+        ("PLAIN", plain.as_str()),
+        ("SCRAM-SHA-256", SCRAM),
+        ("SCRAM-SHA-512", SCRAM),
+    ] {
+        let security = sasl(&[("sasl.mechanism", mechanism), ("sasl.jaas.config", line)]).unwrap();
+        assert!(security.tls.is_none());
+        assert_eq!(security.principal().as_deref(), Some("User:u"));
+        let sasl = security.sasl.unwrap();
+        assert_eq!(sasl.mechanism(), mechanism);
+        assert!(!format!("{sasl:?}").contains("hidden"), "{sasl:?}");
+    }
+    let module = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required";
+    let url = (
+        "sasl.oauthbearer.token.endpoint.url",
+        "https://login.example/token",
+    );
+    for keys in [
+        vec![
+            url,
+            ("sasl.oauthbearer.client.credentials.client.id", "i"),
+            ("sasl.oauthbearer.client.credentials.client.secret", "hidden"),
+        ],
+        vec![
+            url,
+            (
+                "sasl.jaas.config",
+                "MODULE clientId=\"i\" clientSecret=\"hidden\" scope=\"s\" extension_a=\"b\";",
+            ),
+            (
+                "sasl.login.callback.handler.class",
+                "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginCallbackHandler",
+            ),
+        ],
+        vec![
+            ("sasl.oauthbearer.token.endpoint.url", "file:///token"),
+            ("sasl.jaas.config", "MODULE ;"),
+        ],
+    ] {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|(key, value)| (*key, value.replace("MODULE", module)))
+            .chain([("sasl.mechanism", "OAUTHBEARER".to_owned())])
+            .collect();
+        let keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let security = sasl(&keys).unwrap();
+        assert!(!format!("{security:?}").contains("hidden"), "{security:?}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_mechanism_is_one_sentence_without_secrets() {
+    let oauth = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required";
+    let of = |rest: &str| format!("{oauth} {rest};");
+    let url = "sasl.oauthbearer.token.endpoint.url";
+    for (pairs, expected) in [
+        (
+            vec![],
+            "source.cluster.sasl.mechanism: missing, and Kafka's default, GSSAPI, is not supported; write one of PLAIN",
+        ),
+        (
+            vec![("sasl.mechanism", "GSSAPI".to_owned())],
+            "source.cluster.sasl.mechanism = \"GSSAPI\": is not supported; let the brokers take SCRAM-SHA-512 or OAUTHBEARER",
+        ),
+        (
+            vec![("sasl.mechanism", "AWS_MSK_IAM".to_owned())],
+            "source.cluster.sasl.mechanism = \"AWS_MSK_IAM\": is not supported; give the cluster SCRAM-SHA-512 users",
+        ),
+        (
+            vec![("sasl.mechanism", "PLAIN".to_owned())],
+            "source.cluster.sasl.jaas.config: missing; write org.apache.kafka.common.security.plain.PlainLoginModule required",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "PLAIN".to_owned()),
+                ("sasl.jaas.config", SCRAM.to_owned()),
+            ],
+            "source.cluster.sasl.jaas.config: names org.apache.kafka.common.security.scram.ScramLoginModule, and \
+             source.cluster.sasl.mechanism is PLAIN; name org.apache.kafka.common.security.plain.PlainLoginModule",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "SCRAM-SHA-256".to_owned()),
+                ("sasl.jaas.config", SCRAM.replace("username=\"u\"", "")),
+            ],
+            "source.cluster.sasl.jaas.config: has no option username; write username=\"...\"",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "SCRAM-SHA-256".to_owned()),
+                ("sasl.jaas.config", SCRAM.to_owned()),
+                (url, "file:///token".to_owned()),
+            ],
+            "source.cluster.sasl.oauthbearer.token.endpoint.url = \"file:///token\": has no effect",
+        ),
+        (
+            vec![("sasl.mechanism", "OAUTHBEARER".to_owned())],
+            "source.cluster.sasl.oauthbearer.token.endpoint.url: missing; give the URL of a token endpoint",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "OAUTHBEARER".to_owned()),
+                (url, "login".to_owned()),
+            ],
+            "source.cluster.sasl.oauthbearer.token.endpoint.url = \"login\": begins neither with https://",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "OAUTHBEARER".to_owned()),
+                (url, "https://login.example".to_owned()),
+                ("sasl.jaas.config", of("clientId=\"i\"")),
+            ],
+            "source.cluster.sasl.oauthbearer.client.credentials.client.secret: missing, or the client's id is",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "OAUTHBEARER".to_owned()),
+                (url, "file:///token".to_owned()),
+                ("sasl.jaas.config", of("unsecuredLoginStringClaim_sub=\"hidden\"")),
+            ],
+            "source.cluster.sasl.jaas.config: its option unsecuredLoginStringClaim_sub is not known; clientId",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "OAUTHBEARER".to_owned()),
+                (url, "file:///token".to_owned()),
+                (
+                    "sasl.login.callback.handler.class",
+                    "com.example.Handler".to_owned(),
+                ),
+            ],
+            "source.cluster.sasl.login.callback.handler.class = \"com.example.Handler\": Java's classes are not loaded here",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "PLAIN".to_owned()),
+                ("sasl.jaas.config", SCRAM.replace("scram.Scram", "plain.Plain")),
+                ("sasl.kerberos.service.name", "kafka".to_owned()),
+            ],
+            "source.cluster.sasl.kerberos.service.name: is about Kerberos (GSSAPI)",
+        ),
+    ] {
+        let pairs: Vec<_> = pairs.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let problems = sasl(&pairs).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(problems[0].starts_with(expected), "{}\n{expected}", problems[0]);
+        assert!(!problems[0].contains("hidden"), "{problems:#?}");
+    }
+    let problems = parse(&[("source.cluster.sasl.mechanism", "PLAIN")]).unwrap_err();
+    assert!(
+        problems[0]
+            .contains("has no effect: source.cluster.security.protocol is PLAINTEXT; set it to SASL_SSL"),
+        "{problems:?}"
+    );
 }
