@@ -160,9 +160,14 @@ impl<'a> Admin<'a> {
 
     /// Creates a SCRAM-SHA-256 user or changes its password (starts a JVM).
     pub fn create_user(&self, name: &str, password: &str) -> Result<()> {
+        self.set_password(name, "SCRAM-SHA-256", password)
+    }
+
+    /// As [`Admin::create_user`] for either mechanism of SCRAM.
+    pub fn set_password(&self, name: &str, mechanism: &str, password: &str) -> Result<()> {
         self.configs(
             &["--entity-type", "users", "--entity-name", name],
-            &[("SCRAM-SHA-256", &format!("[password={password}]"))],
+            &[(mechanism, &format!("[password={password}]"))],
         )
     }
 

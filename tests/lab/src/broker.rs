@@ -31,7 +31,7 @@ use crate::{
     wait::{self, Hopeless},
 };
 
-pub use self::listeners::{Listener, Pem, STORE_PASSWORD};
+pub use self::listeners::{Listener, Pem, STORE_PASSWORD, Sasl};
 pub(crate) use self::seat::Seat;
 use self::zookeeper::ZooKeeper;
 

@@ -8,6 +8,10 @@ use std::{
 
 use anyhow::{Result, ensure};
 
+mod sasl;
+
+pub use sasl::Sasl;
+
 use crate::kafka::Kafka;
 
 /// A listener beside the plain one.
@@ -17,6 +21,8 @@ pub enum Listener {
     Tls,
     /// Named `SCRAM`: SASL_PLAINTEXT with SCRAM-SHA-256. These users (name, password) exist from the start, without any ACL.
     Scram { users: Vec<(String, String)> },
+    /// Named `SASL`: every mechanism, in clear text.
+    Sasl(Sasl),
     /// TLS with a certificate of the test's making.
     Pem(Pem),
     /// Plain text on `host` (`[::1]`). Its clients are told `advertised` (`host:port`) instead of its own address: that of a
@@ -67,6 +73,7 @@ impl Listener {
                 .iter()
                 .map(|(name, password)| format!("SCRAM-SHA-256=[name={name},password={password}]"))
                 .collect(),
+            Self::Sasl(listener) => listener.scram_arguments(),
         }
     }
 }
@@ -80,6 +87,7 @@ pub(super) fn bind(kafka: &Kafka, dir: &Path, listeners: &[Listener], ports: &[u
             match listener {
                 Listener::Tls => tls(kafka, dir, address),
                 Listener::Scram { users } => scram(dir, address, users),
+                Listener::Sasl(listener) => listener.bind(dir, address),
                 Listener::Pem(listener) => pem(dir, address, listener),
                 Listener::Via {
                     name,
