@@ -18,14 +18,17 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use kafka_protocol::{
-    messages::{ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader},
-    protocol::{Decodable, Encodable, HeaderVersion, StrBytes},
+    messages::{ApiVersionsRequest, ApiVersionsResponse, RequestHeader},
+    protocol::{Encodable, StrBytes},
 };
-use tokio::sync::oneshot;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Error, KafkaError, Options, Peer, Versions,
+    Error, KafkaError, Options, Peer, Versions, answer,
     api::{Api, Call},
     transport::{self, Transport},
 };
@@ -70,12 +73,30 @@ impl Connection {
         let transport = transport::open(&peer.address, options)
             .await
             .map_err(|cause| Error::from_connecting(&peer, cause))?;
-        let link = match transport {
-            Transport::Plain(reader, writer) => Link::start(peer, reader, writer, options, token),
-            Transport::Tls(reader, writer) => Link::start(peer, reader, writer, options, token),
-        };
+        match transport {
+            Transport::Plain(reader, writer) => {
+                Self::over((reader, writer), login, peer, options, token).await
+            }
+            Transport::Tls(reader, writer) => {
+                Self::over((reader, writer), login, peer, options, token).await
+            }
+        }
+    }
+
+    /// Negotiates versions on an open stream, and says who we are.
+    pub(crate) async fn over<R, W>(
+        (reader, writer): (R, W),
+        login: Option<authentication::Login>,
+        peer: Peer,
+        options: &Options,
+        token: CancellationToken,
+    ) -> Result<Self, Error>
+    where
+        R: AsyncRead + Unpin + Send + 'static,
+        W: AsyncWrite + Unpin + Send + 'static,
+    {
         let mut connection = Inner {
-            link,
+            link: Link::start(peer, reader, writer, options, token),
             versions: Arc::default(),
             client_id: StrBytes::from_string(options.client_id.clone()),
             request_timeout: options.request_timeout,
@@ -242,10 +263,10 @@ impl Inner {
     ) -> Result<ApiVersionsResponse, Error> {
         let api = ApiVersionsRequest::API;
         let frame = self.frame(request, version)?;
-        let decode = move |mut answer: Bytes| {
-            let unsupported = answer.get(4..6) == Some(&KafkaError::UNSUPPORTED_VERSION.code().to_be_bytes());
+        let decode = move |bytes: Bytes| {
+            let unsupported = bytes.get(4..6) == Some(&KafkaError::UNSUPPORTED_VERSION.code().to_be_bytes());
             let version = if unsupported { 0 } else { version };
-            decode_answer::<ApiVersionsRequest>(&mut answer, version).map(|answer| (answer, 0))
+            answer::decode::<ApiVersionsResponse>(bytes, version).map(|answer| (answer, 0))
         };
         self.send(api, frame, Duration::ZERO, decode).await?.await
     }
@@ -258,9 +279,9 @@ impl Inner {
         convert: impl FnOnce(Q::Answer, usize) -> A + Send + 'static,
     ) -> Result<InFlight<A>, Error> {
         let frame = self.frame(request, version)?;
-        let decode = move |mut answer: Bytes| {
-            let size = answer.len();
-            let answer = decode_answer::<Q>(&mut answer, version)?;
+        let decode = move |bytes: Bytes| {
+            let size = bytes.len();
+            let answer = answer::decode::<Q::Answer>(bytes, version)?;
             let throttle = Q::throttle(&answer);
             Ok((convert(answer, size), throttle))
         };
@@ -332,13 +353,6 @@ impl<A> Future for InFlight<A> {
             .poll(context)
             .map(|answer| answer.unwrap_or_else(|_| Err(self.lost.error())))
     }
-}
-
-/// `answer` begins with its correlation id.
-fn decode_answer<Q: Call>(answer: &mut Bytes, version: i16) -> Result<Q::Answer, String> {
-    ResponseHeader::decode(answer, Q::Answer::header_version(version))
-        .and_then(|_| Q::Answer::decode(answer, version))
-        .map_err(|cause| format!("version {version} cannot be decoded: {cause}"))
 }
 
 fn invalid(api: Api, cause: &dyn std::fmt::Display) -> Error {

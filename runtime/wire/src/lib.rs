@@ -7,6 +7,7 @@
 //! `kafka-protocol` writes requests and reads answers; record batches never pass through it, because its record decoder loses what Kafka keeps.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod api;
 mod backoff;
 pub mod batch;

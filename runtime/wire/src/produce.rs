@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use kafka_protocol::{messages::ProduceResponse, protocol::Decodable};
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::ProduceResponse;
 use towpath_domain::{Offset, Partition, TopicName, TopicPartition};
 
-use crate::{Connection, Error, InFlight, KafkaError, api::PRODUCE, batch::Outgoing, connection::Frame};
+use crate::{
+    Connection, Error, InFlight, KafkaError, answer, api::PRODUCE, batch::Outgoing, connection::Frame,
+};
 
 /// Batches to append, at most one for a partition: brokers take no two.
 #[derive(Clone, Debug)]
@@ -112,11 +114,8 @@ fn encode(mut head: BytesMut, request: &ProduceRequest) -> Result<Frame, Error> 
     Frame::new(PRODUCE, head.unwrap_or(written), rest)
 }
 
-fn decode(mut answer: Bytes, version: i16) -> Result<(ProduceAnswer, i32), String> {
-    // Header version 0: nothing but the correlation id, which was there to be compared.
-    answer.advance(4);
-    let answer = ProduceResponse::decode(&mut answer, version)
-        .map_err(|cause| format!("version {version} cannot be decoded: {cause}"))?;
+pub(crate) fn decode(answer: Bytes, version: i16) -> Result<(ProduceAnswer, i32), String> {
+    let answer = answer::decode::<ProduceResponse>(answer, version)?;
     let throttle = answer.throttle_time_ms;
     let mut partitions = Vec::with_capacity(
         answer
