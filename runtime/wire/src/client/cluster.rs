@@ -119,13 +119,8 @@ impl Cluster {
             .topics
             .remove(&topic.name)
             .filter(|before| before.id == topic.id);
-        let count = topic
-            .partitions
-            .iter()
-            .map(|partition| partition.partition.0 + 1)
-            .max()
-            .unwrap_or(0);
-        let mut leaders = vec![None; usize::try_from(count).unwrap_or(0)];
+        // An answer has every partition, from 0 on: a number that is not among them is a lie, and no room is made for it.
+        let mut leaders = vec![None; topic.partitions.len()];
         let mut in_sync = vec![Box::default(); leaders.len()];
         for partition in &topic.partitions {
             let index = usize::try_from(partition.partition.0).unwrap_or(usize::MAX);
@@ -179,6 +174,17 @@ mod tests {
             error: None,
             partitions: leaders.iter().enumerate().map(partition).collect(),
         }
+    }
+
+    #[test]
+    fn a_partition_that_cannot_be_takes_no_room() {
+        let mut cluster = Cluster::default();
+        let mut lie = topic(1, &[(1, 5), (2, 5)]);
+        lie.partitions[1].partition = Partition(i32::MAX);
+        cluster.update_topic(&lie);
+        let age = Duration::from_secs(60);
+        assert!(cluster.leader(&TopicPartition::new("orders", 0), age).is_some());
+        assert!(!cluster.has(&TopicPartition::new("orders", i32::MAX)));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::{
 const SOONEST: Duration = Duration::from_millis(1100);
 
 /// Credentials for one authentication.
-pub(super) struct Login {
+pub(crate) struct Login {
     sasl: Sasl,
     exchange: sasl::Exchange,
 }
