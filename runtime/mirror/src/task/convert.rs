@@ -126,9 +126,11 @@ impl Chunk {
                 let offset = message.offset();
                 let records =
                     batch::decode_legacy(message, &LIMITS).map_err(|error| corrupt(offset, &error))?;
+                self.in_order(records.source().first, converted.next)?;
                 return self.rewrite(records, TimestampType::CreateTime, (encoders, stages), converted);
             }
         };
+        self.in_order(batch.base_offset(), converted.next)?;
         converted.epoch = batch.leader_epoch();
         if aborted
             .skips(batch)
@@ -151,6 +153,18 @@ impl Chunk {
                 self.rewrite(records, batch.timestamp_type(), (encoders, stages), converted)
             }
         }
+    }
+
+    /// Only what a fetch brings first may begin before what was read, being asked for in its middle. What comes behind it and begins there would be
+    /// mirrored twice, or out of order: no log has that.
+    fn in_order(&self, first: Offset, next: Offset) -> Result<(), PartitionState> {
+        if first >= next || next == self.from {
+            return Ok(());
+        }
+        Err(PartitionState::SourceCorrupt {
+            offset: next,
+            error: format!("a batch that begins at offset {first} comes behind those up to offset {next}"),
+        })
     }
 
     /// Decoded records, from the offset asked for on, through the stages into new batches.

@@ -258,6 +258,24 @@ fn a_batch_that_begins_before_the_position_gives_only_what_is_behind_it() {
 }
 
 #[test]
+fn offsets_that_go_back_stop_the_partition_behind_what_was_in_order() {
+    let log = [
+        source(0, &["a", "b"]).bytes(),
+        source(2, &["c"]).bytes(),
+        source(1, &["b again", "c again", "d"]).bytes(),
+        source(4, &["e"]).bytes(),
+    ];
+    let converted = chunk(1, &log, &[]).convert(None);
+    assert_eq!(values(&converted), [["b"], ["c"]]);
+    assert_eq!(converted.next, Offset(3));
+    let Some(PartitionState::SourceCorrupt { offset, error }) = converted.stop else {
+        panic!("{:?}", converted.stop)
+    };
+    assert_eq!(offset, Offset(3));
+    assert!(error.contains("begins at offset 1"), "{error}");
+}
+
+#[test]
 fn a_batch_above_the_targets_limit_is_split_and_a_record_above_it_is_refused() {
     let long: &'static str = Box::leak("x".repeat(300).into_boxed_str());
     let batch = Source {
