@@ -101,6 +101,8 @@ pub(crate) async fn ensure(
         tracing::info!(topic = %topic.name, from, to, "adding partitions on the target");
         match client.create_partitions(&topic.name, to).await {
             Ok(()) => grown.push(topic),
+            // It has them: the answer to our own request was lost, or somebody else was faster. How many it has shows below.
+            Err(error) if error.kafka() == Some(KafkaError::INVALID_PARTITIONS) => grown.push(topic),
             Err(error) => {
                 failed.insert(topic.name.clone(), error);
             }

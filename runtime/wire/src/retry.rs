@@ -119,8 +119,11 @@ impl Error {
             Self::Positions { cause, .. } => cause.map_or(Retry::Never, classify),
             // Tried for the whole deadline: whether to go on is the caller's decision, and the cause says if it makes sense.
             Self::GaveUp { last, .. } => last.retry(),
-            // The peer is no Kafka broker, or one that speaks otherwise: it will not change by asking again.
-            Self::Protocol { .. } | Self::FrameTooLarge { .. } | Self::UnsupportedApi { .. } => Retry::Never,
+            // The connection is closed with it. A path that mixes up or damages answers may be mended, and another broker may be sound; that
+            // an address is no Kafka broker's shows when the client connects.
+            Self::Protocol { .. } => Retry::AfterMetadata,
+            // It will not change by asking again.
+            Self::FrameTooLarge { .. } | Self::UnsupportedApi { .. } => Retry::Never,
             // The caller's mistakes.
             Self::Address { .. } | Self::OtherCluster { .. } | Self::Invalid { .. } | Self::Closed => {
                 Retry::Never

@@ -64,7 +64,7 @@ impl Task {
                 self.options.throttles.target.take(bytes, now);
                 let request = ProduceRequest {
                     acks: ACKS_ALL,
-                    timeout: PRODUCE_TIMEOUT,
+                    timeout: PRODUCE_TIMEOUT.min(self.options.target.options().request_timeout),
                     partitions,
                 };
                 // Queued here and not in a future of its own: the order of the requests is the order of the records.
@@ -190,5 +190,5 @@ fn failure(error: KafkaError, message: Option<&str>) -> Failure {
     }
 }
 
-/// How long the target's leader waits for its replicas.
+/// How long the target's leader waits for its replicas, at most: no longer than any request may take.
 const PRODUCE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
