@@ -8,6 +8,8 @@
 pub mod config;
 pub mod connector;
 mod discovery;
+#[doc(hidden)]
+pub mod fuzzing;
 mod route;
 mod stages;
 pub mod status;

@@ -104,6 +104,15 @@ fn call(
     result.map_err(|error| rows.stuck(0, format!("transforms.{alias}: {error}")))
 }
 
+/// Applies what a plugin would have answered.
+pub(crate) fn edited(base: Records, origin: Origin, edits: host::Edits) -> Result<Rows, Stuck> {
+    let mut rows = Rows::new(base, origin);
+    match rows.edit(edits) {
+        Ok(()) => Ok(rows),
+        Err((index, what)) => Err(rows.stuck(index, what)),
+    }
+}
+
 /// What a plugin calls final is final.
 fn is_worth_another_call(error: &host::CallError) -> bool {
     match error {

@@ -45,6 +45,7 @@ use crate::{
     throttle::Throttles,
 };
 use budget::Budget;
+pub(crate) use convert::converted;
 use convert::{Chunk, Converted};
 use lane::{Lane, Mark, Ticket};
 use lanes::Lanes;

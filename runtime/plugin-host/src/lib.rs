@@ -14,6 +14,8 @@ mod config;
 mod descriptor;
 mod edits;
 mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod instance;
 mod limits;

@@ -1,5 +1,6 @@
 //! The requests this crate makes, and the versions of each that it was written against.
 
+use bytes::Bytes;
 use kafka_protocol::{
     messages::{
         ApiVersionsRequest, ApiVersionsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
@@ -11,7 +12,7 @@ use kafka_protocol::{
     protocol::{Decodable, Encodable, HeaderVersion},
 };
 
-use crate::KafkaError;
+use crate::{KafkaError, answer};
 
 /// A request type by its key, and our range of versions. The highest one that the broker has too is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +73,17 @@ macro_rules! calls {
                 answer.throttle_time_ms
             }
         }
-    )*};
+    )*
+
+        /// Every API of the table with the decoder of its answers, for those that feed them anything.
+        pub(crate) const ANSWERS: &[(Api, DecodeAnswer)] = &[$(
+            (<$request as Call>::API, |bytes, version| answer::decode::<$answer>(bytes, version).map(drop)),
+        )*];
+    };
 }
+
+/// Decodes the answer of a version, which begins with its correlation id, and forgets it.
+pub(crate) type DecodeAnswer = fn(Bytes, i16) -> Result<(), String>;
 
 calls! {
     FetchRequest -> FetchResponse = 1 "Fetch", 4 to 16, "From 13 on topics go by id. 17 and 18 are for followers.";

@@ -32,6 +32,7 @@ use pool::Pool;
 
 pub use allowed::{Allowed, Operation};
 pub use configs::{ConfigEntry, ConfigSource};
+pub(crate) use metadata::ask;
 pub use metadata::{PartitionMetadata, TopicMetadata, Topics};
 pub use missing::{Missing, Use};
 pub use offsets::{ListedOffset, OffsetSpec};
@@ -61,6 +62,15 @@ struct Inner {
 /// A broker's id within its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub i32);
+
+/// Takes over what a metadata answer says, as a client does, into a cluster of which nothing is known.
+pub(crate) fn take_over(answer: &kafka_protocol::messages::MetadataResponse) {
+    let mut cluster = Cluster::default();
+    cluster.update_brokers(answer);
+    for topic in &answer.topics {
+        cluster.update_topic(&TopicMetadata::of(topic));
+    }
+}
 
 /// Who leads a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,8 @@ mod connection;
 mod dial;
 mod error;
 mod fetch;
+#[doc(hidden)]
+pub mod fuzzing;
 mod kafka_error;
 mod options;
 pub mod positions;

@@ -7,7 +7,7 @@
 
 mod connections;
 mod load;
-mod stored;
+pub(crate) mod stored;
 mod write;
 
 use std::collections::HashMap;

@@ -11,7 +11,10 @@ use towpath_wire::{
     },
 };
 
-use super::{budget::Share, lane::Prepared};
+use super::{
+    budget::{Budget, Share},
+    lane::Prepared,
+};
 use crate::stages::{Origin, Stages};
 
 /// What a fetch brought for one partition.
@@ -51,6 +54,28 @@ struct Aborted {
     /// by first offset, the next one last
     upcoming: Vec<AbortedTransaction>,
     open: HashSet<i64>,
+}
+
+/// Converts what a fetch brought, outside of a task: the batches, where to go on, and why the partition stopped if it did.
+pub(crate) fn converted(
+    source: TopicPartition,
+    (records, from, epoch): (Bytes, Offset, LeaderEpoch),
+    aborted: Vec<AbortedTransaction>,
+    target: batch::Target,
+) -> (Vec<Outgoing>, Offset, Option<PartitionState>) {
+    let share = Budget::new(0).take(records.len());
+    let chunk = Chunk {
+        source,
+        from,
+        epoch,
+        records,
+        aborted,
+        target,
+        share,
+    };
+    let converted = chunk.convert(None);
+    let batches = converted.batches.into_iter().map(|prepared| prepared.outgoing);
+    (batches.collect(), converted.next, converted.stop)
 }
 
 // === impl Chunk ===

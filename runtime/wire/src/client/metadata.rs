@@ -97,7 +97,7 @@ impl Client {
 // === impl TopicMetadata ===
 
 impl TopicMetadata {
-    fn of(topic: &MetadataResponseTopic) -> Self {
+    pub(super) fn of(topic: &MetadataResponseTopic) -> Self {
         let nodes =
             |nodes: &[kafka_protocol::messages::BrokerId]| nodes.iter().map(|node| NodeId(node.0)).collect();
         let mut partitions: Vec<PartitionMetadata> = topic
@@ -123,7 +123,7 @@ impl TopicMetadata {
     }
 }
 
-pub(super) async fn ask(connection: &Connection, topics: &Topics) -> Result<MetadataResponse, Error> {
+pub(crate) async fn ask(connection: &Connection, topics: &Topics) -> Result<MetadataResponse, Error> {
     let topics = match topics {
         Topics::All => None,
         Topics::Names(names) => Some(

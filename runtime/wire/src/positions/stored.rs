@@ -19,21 +19,21 @@ struct Version {
     v: u32,
 }
 
-pub(super) fn encode_key(key: &PositionKey) -> Vec<u8> {
+pub(crate) fn encode_key(key: &PositionKey) -> Vec<u8> {
     serde_json::to_vec(key).expect("a key has only strings and numbers")
 }
 
-pub(super) fn encode_value(position: &Position) -> Vec<u8> {
+pub(crate) fn encode_value(position: &Position) -> Vec<u8> {
     serde_json::to_vec(&Value { v: VERSION, position }).expect("a position has only strings and numbers")
 }
 
 /// `None`: not a key of ours.
-pub(super) fn decode_key(bytes: &[u8]) -> Option<PositionKey> {
+pub(crate) fn decode_key(bytes: &[u8]) -> Option<PositionKey> {
     serde_json::from_slice(bytes).ok()
 }
 
 /// The error is a sentence about the value.
-pub(super) fn decode_value(bytes: &[u8]) -> Result<Position, String> {
+pub(crate) fn decode_value(bytes: &[u8]) -> Result<Position, String> {
     let Version { v } =
         serde_json::from_slice(bytes).map_err(|cause| format!("it is not a position: {cause}"))?;
     if v == 0 || v > VERSION {

@@ -1,0 +1,211 @@
+//! Answers that brokers could give, written by `kafka-protocol`.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::{
+    messages::{
+        ApiVersionsResponse, BrokerId, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse,
+        DescribeConfigsResponse, FetchResponse, InitProducerIdResponse, ListOffsetsResponse,
+        MetadataResponse, ProduceResponse, TopicName,
+        api_versions_response::ApiVersion,
+        create_partitions_response::CreatePartitionsTopicResult,
+        create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
+        delete_topics_response::DeletableTopicResult,
+        describe_configs_response::{
+            DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+        },
+        fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData},
+        list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+        metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
+        produce_response::{PartitionProduceResponse, TopicProduceResponse},
+    },
+    protocol::{Encodable, HeaderVersion, StrBytes},
+};
+use towpath_wire::fuzzing;
+
+/// Each API in its lowest, a middle and its highest version, behind what chooses it.
+pub fn answers() -> Vec<(String, Vec<u8>)> {
+    let mut seeds = Vec::new();
+    for (index, (key, min, max)) in fuzzing::apis().into_iter().enumerate() {
+        let mut versions = vec![min, (min + max) / 2, max];
+        versions.dedup();
+        for version in versions {
+            let mut data = vec![index as u8, (version - min) as u8];
+            data.extend(answer(key, version, 1));
+            seeds.push((format!("{key}-v{version}"), data));
+        }
+    }
+    seeds
+}
+
+/// Negotiation of the lowest and of the highest versions, then an answer for each request.
+pub fn conversations() -> Vec<(String, Vec<u8>)> {
+    ["lowest", "highest"]
+        .map(|name| {
+            let version = |wanted: i16| {
+                let apis = fuzzing::apis();
+                let (_, min, max) = apis.iter().find(|(key, ..)| *key == wanted).unwrap();
+                // By name: the topic has no id.
+                if name == "lowest" {
+                    *min
+                } else {
+                    (*max).min(if wanted == 1 { 12 } else { *max })
+                }
+            };
+            let offered = fuzzing::apis().into_iter().map(|(key, ..)| {
+                ApiVersion::default()
+                    .with_api_key(key)
+                    .with_max_version(version(key))
+            });
+            let negotiation = ApiVersionsResponse::default().with_api_keys(offered.collect());
+            let first = frame(&encoded(&negotiation, 3, 1));
+            let rest = [(3, 2), (1, 3), (0, 4)].map(|(key, id)| frame(&answer(key, version(key), id)));
+            let mut data = (first.len() as u16).to_be_bytes().to_vec();
+            data.extend(first);
+            data.extend(rest.concat());
+            (name.to_owned(), data)
+        })
+        .to_vec()
+}
+
+fn frame(answer: &[u8]) -> Vec<u8> {
+    [(answer.len() as u32).to_be_bytes().as_slice(), answer].concat()
+}
+
+fn answer(key: i16, version: i16, correlation: i32) -> Vec<u8> {
+    let name = || TopicName(text("orders"));
+    let id = uuid::Uuid::from_u128(42);
+    match key {
+        0 => {
+            let mut partition = PartitionProduceResponse::default().with_base_offset(17);
+            if version >= 8 {
+                partition.error_code = 10;
+                partition.error_message = Some(text("too large"));
+            }
+            let topic = TopicProduceResponse::default()
+                .with_name(name())
+                .with_partition_responses(vec![partition.clone(), partition.with_index(1)]);
+            encoded(
+                &ProduceResponse::default().with_responses(vec![topic]),
+                version,
+                correlation,
+            )
+        }
+        1 => {
+            let partition = PartitionData::default()
+                .with_high_watermark(9)
+                .with_aborted_transactions(Some(vec![AbortedTransaction::default()]))
+                .with_records(Some(Bytes::from_static(&[7; 300])));
+            let topic = FetchableTopicResponse::default().with_partitions(vec![partition]);
+            let topic = if version >= 13 {
+                topic.with_topic_id(id)
+            } else {
+                topic.with_topic(name())
+            };
+            encoded(
+                &FetchResponse::default().with_responses(vec![topic]),
+                version,
+                correlation,
+            )
+        }
+        2 => {
+            let partition = ListOffsetsPartitionResponse::default()
+                .with_offset(5)
+                .with_timestamp(6);
+            let topic = ListOffsetsTopicResponse::default()
+                .with_name(name())
+                .with_partitions(vec![partition]);
+            encoded(
+                &ListOffsetsResponse::default().with_topics(vec![topic]),
+                version,
+                correlation,
+            )
+        }
+        3 => {
+            let broker = MetadataResponseBroker::default()
+                .with_host(text("127.0.0.1"))
+                .with_port(9092)
+                .with_rack(Some(text("r")));
+            let partition = MetadataResponsePartition::default()
+                .with_replica_nodes(vec![BrokerId(1), BrokerId(2)])
+                .with_isr_nodes(vec![BrokerId(1)]);
+            let topic = MetadataResponseTopic::default()
+                .with_name(Some(name()))
+                .with_partitions(vec![partition; 3]);
+            let answer = MetadataResponse::default()
+                .with_brokers(vec![broker; 2])
+                .with_cluster_id(Some(text("4L6g3nShT")))
+                .with_topics(vec![topic; 2]);
+            encoded(&answer, version, correlation)
+        }
+        18 => {
+            let api = ApiVersion::default().with_api_key(3).with_max_version(12);
+            encoded(
+                &ApiVersionsResponse::default().with_api_keys(vec![api; 4]),
+                version,
+                correlation,
+            )
+        }
+        19 => {
+            let mut topic = CreatableTopicResult::default().with_name(name());
+            if version >= 5 {
+                let config = CreatableTopicConfigs::default().with_name(text("retention.ms"));
+                topic.configs = Some(vec![config.with_value(Some(text("5")))]);
+            }
+            encoded(
+                &CreateTopicsResponse::default().with_topics(vec![topic]),
+                version,
+                correlation,
+            )
+        }
+        20 => {
+            let topic = DeletableTopicResult::default()
+                .with_name(Some(name()))
+                .with_error_code(3);
+            encoded(
+                &DeleteTopicsResponse::default().with_responses(vec![topic]),
+                version,
+                correlation,
+            )
+        }
+        22 => encoded(&InitProducerIdResponse::default(), version, correlation),
+        32 => {
+            let synonym = DescribeConfigsSynonym::default().with_name(text("log.retention.ms"));
+            let config = DescribeConfigsResourceResult::default()
+                .with_name(text("retention.ms"))
+                .with_value(Some(text("604800000")))
+                .with_synonyms(vec![synonym]);
+            let result = DescribeConfigsResult::default()
+                .with_resource_name(text("orders"))
+                .with_configs(vec![config; 2]);
+            encoded(
+                &DescribeConfigsResponse::default().with_results(vec![result]),
+                version,
+                correlation,
+            )
+        }
+        37 => {
+            let result = CreatePartitionsTopicResult::default().with_name(name());
+            encoded(
+                &CreatePartitionsResponse::default().with_results(vec![result]),
+                version,
+                correlation,
+            )
+        }
+        // Whatever there is: nothing in it.
+        _ => [correlation.to_be_bytes().as_slice(), &[0; 40]].concat(),
+    }
+}
+
+fn encoded<A: Encodable + HeaderVersion>(answer: &A, version: i16, correlation: i32) -> Vec<u8> {
+    let mut bytes = BytesMut::new();
+    bytes.put_i32(correlation);
+    if A::header_version(version) > 0 {
+        bytes.put_u8(0);
+    }
+    answer.encode(&mut bytes, version).unwrap();
+    bytes.to_vec()
+}
+
+fn text(text: &'static str) -> StrBytes {
+    StrBytes::from_static_str(text)
+}
