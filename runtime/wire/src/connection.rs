@@ -77,9 +77,7 @@ impl Connection {
             Transport::Plain(reader, writer) => {
                 Self::over((reader, writer), login, peer, options, token).await
             }
-            Transport::Tls(reader, writer) => {
-                Self::over((reader, writer), login, peer, options, token).await
-            }
+            Transport::Tls(reader, writer) => Self::over((reader, writer), login, peer, options, token).await,
         }
     }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use towpath_domain::{Offset, TopicPartition};
 
 use crate::{
-    Address, Connection, Error, FetchPartition, FetchRequest, Isolation, Options, Peer, ProduceRequest,
+    Address, Connection, Error, FetchOptions, FetchPartition, Isolation, Options, Peer, ProduceRequest,
     api::{ANSWERS, PRODUCE},
     batch::Outgoing,
     client, positions, produce,
@@ -64,17 +64,17 @@ where
         ..Options::default()
     };
     let connection = Connection::over(stream, None, peer, &options, CancellationToken::new()).await?;
-    let fetch = FetchRequest {
+    let options = FetchOptions {
         isolation: Isolation::ReadCommitted,
         max_wait: Duration::ZERO,
         min_bytes: 1,
         max_bytes: 1 << 20,
-        partitions: vec![FetchPartition {
-            fetch_offset: Offset(0),
-            ..fetched
-        }],
         rack: None,
     };
+    let partitions = [FetchPartition {
+        fetch_offset: Offset(0),
+        ..fetched
+    }];
     let produce = async {
         let request = ProduceRequest {
             acks: -1,
@@ -86,7 +86,7 @@ where
     let metadata = client::Topics::All;
     let (asked, fetched, produced) = tokio::join!(
         client::ask(&connection, &metadata),
-        connection.fetch(fetch),
+        connection.fetch(options, &partitions),
         produce
     );
     if let Ok(answer) = &asked {

@@ -1,5 +1,6 @@
 //! Other people's clients on the embedded cluster: librdkafka and Kafka's own tools, with groups of both protocols, transactions, ACLs,
 //! users and quotas. No broker of Kafka runs here.
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use std::{collections::BTreeSet, io::Write, time::Duration};
 

@@ -58,7 +58,7 @@ fn write_wide(partitions: Range<i32>) -> Result<()> {
             })?;
         }
     }
-    sink.finish()
+    Ok(sink.finish()?)
 }
 
 fn same(topic: &str, records: u64) -> Result<()> {

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use towpath_domain::TopicName;
 use towpath_mirror::{
     config::Defaults,
     connector::{Connector, Handle, Worker},
@@ -27,7 +28,7 @@ pub(super) struct Pipelines {
 /// How far they are.
 pub(super) struct Progressed {
     pub(super) records: u64,
-    positions: Vec<(String, u64)>,
+    positions: Vec<(TopicName, u64)>,
 }
 
 // === impl Pipelines ===
@@ -97,7 +98,7 @@ impl Pipelines {
 impl Progressed {
     /// Records of a topic that are on the target: its partitions were empty, and their offsets have no gaps.
     pub(super) fn position(&self, topic: &str) -> u64 {
-        let of_topic = self.positions.iter().filter(|(name, _)| name == topic);
+        let of_topic = self.positions.iter().filter(|(name, _)| name.as_str() == topic);
         of_topic.map(|(_, position)| position).sum()
     }
 }

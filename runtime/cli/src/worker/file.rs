@@ -16,7 +16,7 @@ pub(crate) struct ConnectorFile {
 
 /// What was written in a file, but for the limits, which are changed without a restart.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Written {
+pub(crate) struct Written {
     name: String,
     config: Config,
 }

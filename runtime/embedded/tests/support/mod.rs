@@ -6,7 +6,7 @@ use std::time::Duration;
 use towpath_domain::{LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
 use towpath_embedded::Cluster;
 use towpath_wire::{
-    Client, FetchAnswer, FetchPartition, FetchRequest, Isolation, KafkaError, NodeId, ProduceRequest, Topics,
+    Client, FetchAnswer, FetchOptions, FetchPartition, Isolation, KafkaError, NodeId, ProduceRequest, Topics,
     batch::{
         Compression, Encoder, Headers, Outgoing, Piece, ProducerIdentity, Record, SourceSpan, batches, decode,
     },
@@ -83,23 +83,23 @@ pub async fn fetch(client: &Client, node: i32, offset: i64) -> FetchAnswer {
 /// For a reader whose last record was of this leader epoch.
 pub async fn fetch_after(client: &Client, node: i32, offset: i64, epoch: i32) -> FetchAnswer {
     let connection = client.open(NodeId(node), "test").await.unwrap();
-    let request = FetchRequest {
+    let options = FetchOptions {
         isolation: Isolation::ReadCommitted,
         max_wait: Duration::ZERO,
         min_bytes: 1,
         max_bytes: 1 << 20,
-        partitions: vec![FetchPartition {
-            topic: TopicName::new("orders"),
-            topic_id: TopicId::ZERO,
-            partition: Partition(0),
-            fetch_offset: Offset(offset),
-            current_leader_epoch: LeaderEpoch(-1),
-            last_fetched_epoch: LeaderEpoch(epoch),
-            max_bytes: 1 << 20,
-        }],
         rack: None,
     };
-    connection.fetch(request).await.unwrap()
+    let partition = FetchPartition {
+        topic: TopicName::new("orders"),
+        topic_id: TopicId::ZERO,
+        partition: Partition(0),
+        fetch_offset: Offset(offset),
+        current_leader_epoch: LeaderEpoch(-1),
+        last_fetched_epoch: LeaderEpoch(epoch),
+        max_bytes: 1 << 20,
+    };
+    connection.fetch(options, &[partition]).await.unwrap()
 }
 
 pub fn values(answer: &FetchAnswer) -> Vec<(i64, String)> {

@@ -1,6 +1,7 @@
 //! One suite on two clusters: groups, transactions, ACLs, quotas and credentials of the embedded cluster answer as Apache Kafka does.
 //!
 //! Cases speak the protocol itself, request by request, so that every error code is seen. Each has names of its own.
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 mod acls;
 mod classic;
