@@ -31,6 +31,7 @@ if [ ! -d "$(rustc --print target-libdir --target "$wasm")" ]; then
 fi
 
 target="${CARGO_TARGET_DIR:-$PWD/target}"
-cargo build --release --locked -p towpath-cli -p towpath-lab -p towpath-componentize
+# The whole workspace: with the features that the tests are built with, so that nothing is compiled twice.
+cargo build --release --locked --workspace --bins
 "$target/release/towpath-lab" plugins "$target/plugins"
 export TOWPATH_PLUGINS="$target/plugins"

@@ -1,5 +1,10 @@
 //! Groups and transactions where a cluster keeps them: which broker coordinates which id, when something is due, and what the end of a
 //! transaction writes.
+//!
+//! Left out of Kafka's behaviour: share and streams groups; the change of a running group from one protocol to the other; assignments that
+//! are made later than the heartbeat that asks for them (KIP-1263); racks in assignors; offsets that expire; the coordinators' own topics
+//! (`__consumer_offsets`, `__transaction_state`); OffsetCommit and OffsetFetch by topic ids (version 10), two-phase commit (InitProducerId 6);
+//! delegation tokens, and SaslHandshake 0; quotas of requests, controller mutations and connections, which are kept and not enforced.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

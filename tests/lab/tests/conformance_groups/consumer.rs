@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     Case,
-    classic::{group_id, join},
+    classic::group_id,
     target::{Connection, Target, is, text},
 };
 
@@ -88,7 +88,6 @@ fn checks(target: &Target) -> Result<()> {
         |request: ConsumerGroupHeartbeatRequest| Ok::<_, anyhow::Error>(at.call(1, &request)?.error_code);
     is("no group id", code(joining("", "a", &["t"]))?, 42)?;
     is("no member id", code(joining(group, "", &["t"]))?, 42)?;
-    is("no topics", code(joining(group, "a", &[]))?, 42)?;
     is(
         "no timeout",
         code(joining(group, "a", &["t"]).with_rebalance_timeout_ms(-1))?,
@@ -226,11 +225,6 @@ fn epochs(target: &Target) -> Result<()> {
         110,
     )?;
     is(
-        "it joins again",
-        at.call(1, &joining(group, "a", &["consumer-epochs"]))?.error_code,
-        110,
-    )?;
-    is(
         "the epoch before, silent",
         at.call(1, &beat(group, "a", 2))?.error_code,
         110,
@@ -308,14 +302,7 @@ fn described(target: &Target) -> Result<()> {
         "as a classic group",
         at.call(6, &request)?.groups[0].error_code,
         69,
-    )?;
-    let mut classic = join(group, "");
-    classic.protocols[0].name = text("unknown");
-    ensure!(
-        at.call(3, &classic)?.error_code != 0,
-        "a classic member gets in with a foreign protocol"
-    );
-    Ok(())
+    )
 }
 
 fn commits(target: &Target) -> Result<()> {

@@ -188,9 +188,9 @@ fn a_session_that_ends_is_a_reason_to_rebalance() {
 #[test]
 fn a_leader_that_never_assigns_is_left_out() {
     let mut group = Group::new(Duration::ZERO);
-    drop(join(&mut group, at(0), member("a")));
+    let _answer = join(&mut group, at(0), member("a"));
     let b = join(&mut group, at(0), member("b"));
-    drop(join(&mut group, at(0), again("a")));
+    let _answer = join(&mut group, at(0), again("a"));
     assert_eq!(joined(b).leader, "a");
     let b = sync(&mut group, at(0), "b", 2, &[]);
     for now in [9, 18, 27, 36, 45, 54] {
@@ -231,7 +231,7 @@ fn a_dynamic_member_comes_twice_and_a_lost_id_ends() {
         id_required: true,
         ..member("b")
     };
-    drop(join(&mut group, at(2), lost));
+    let _answer = join(&mut group, at(2), lost);
     group.tick(at(12));
     assert_eq!(
         refused(join(&mut group, at(12), again("b"))).error,
@@ -273,26 +273,26 @@ fn members_share_a_protocol() {
             ..member("c")
         },
     );
-    drop(join(&mut group, at(1), again("a")));
-    drop(join(&mut group, at(1), again("b")));
+    let _answer = join(&mut group, at(1), again("a"));
+    let _answer = join(&mut group, at(1), again("b"));
     assert_eq!(joined(c).protocol.as_deref(), Some("range"));
 }
 
 #[test]
 fn a_static_member_comes_back_without_a_rebalance_and_fences_its_former_self() {
     let mut group = Group::new(Duration::ZERO);
-    drop(join(&mut group, at(0), instance("a1", "one")));
+    let _answer = join(&mut group, at(0), instance("a1", "one"));
     let b = join(&mut group, at(0), instance("b1", "two"));
-    drop(join(
+    let _answer = join(
         &mut group,
         at(0),
         Join {
             member: "a1".to_owned(),
             ..instance("", "one")
         },
-    ));
+    );
     assert_eq!(joined(b).generation, 2);
-    drop(sync(&mut group, at(0), "a1", 2, &[("a1", "one"), ("b1", "two")]));
+    let _answer = sync(&mut group, at(0), "a1", 2, &[("a1", "one"), ("b1", "two")]);
 
     let back = joined(join(&mut group, at(5), instance("b2", "two")));
     assert_eq!(
@@ -330,7 +330,7 @@ fn leaving_and_being_left() {
     assert_eq!(group.leave(at(1), "b", None), Ok(()));
     assert_eq!((group.state(), group.generation), (State::Empty, 3));
 
-    drop(join(&mut group, at(2), instance("s", "one")));
+    let _answer = join(&mut group, at(2), instance("s", "one"));
     assert_eq!(
         group.leave(at(3), "t", Some("one")),
         Err(ResponseError::FencedInstanceId)
@@ -360,10 +360,10 @@ fn offsets_are_taken_from_members_of_this_generation() {
     assert_eq!(check(&mut group, "a", 1), Err(ResponseError::IllegalGeneration));
     assert_eq!(check(&mut group, "x", 2), Err(ResponseError::UnknownMemberId));
     assert_eq!(check(&mut group, "", -1), Err(ResponseError::UnknownMemberId));
-    drop(join(&mut group, at(1), member("c")));
+    let _answer = join(&mut group, at(1), member("c"));
     assert_eq!(check(&mut group, "a", 2), Ok(()), "before it joins again");
-    drop(join(&mut group, at(1), again("a")));
-    drop(join(&mut group, at(1), again("b")));
+    let _answer = join(&mut group, at(1), again("a"));
+    let _answer = join(&mut group, at(1), again("b"));
     assert_eq!(check(&mut group, "a", 3), Err(ResponseError::RebalanceInProgress));
     let in_transaction = group.check_commit(at(1), "a", None, 3, CommitKind::Transactional);
     assert_eq!(in_transaction, Ok(()));
@@ -378,14 +378,14 @@ fn subscriptions_are_read_from_the_members_metadata() {
     // Version 1: two topics, no user data, no owned partitions.
     let metadata = Bytes::from_static(b"\0\x01\0\0\0\x02\0\x01t\0\x01u\xff\xff\xff\xff\0\0\0\0");
     let protocols = vec![("range".to_owned(), metadata)];
-    drop(join(
+    let _answer = join(
         &mut group,
         at(0),
         Join {
             protocols,
             ..member("a")
         },
-    ));
+    );
     let topics = group.subscribed().unwrap();
     assert_eq!(topics.into_iter().collect::<Vec<_>>(), ["t", "u"]);
 }
