@@ -17,6 +17,9 @@ const MAX_FRAME: usize = 1 << 20;
 /// In memory nothing takes long; a connection that waits for more has hung.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A client that asks nothing more for so long waits for the end of what the first part began.
+const QUIET: Duration = Duration::from_millis(10);
+
 /// Everything a broker says on a connection, in two parts behind the first one's length (two bytes): in answer to the negotiation of versions, and, to the
 /// three requests that follow at once, the rest. Then it closes. The connection ends with answers or errors for all, and does not wait for more.
 pub fn frames(data: &[u8]) {
@@ -45,7 +48,7 @@ thread_local! {
 /// After the first request the first part; after those that follow, which leave together, the rest. Of an API that the broker seems not to have, none comes.
 async fn say(mut stream: DuplexStream, first: &[u8], rest: &[u8]) {
     for part in [first, rest] {
-        if request(&mut stream).await.is_err() {
+        if let Ok(Err(_)) = timeout(QUIET, request(&mut stream)).await {
             return;
         }
         loop {
