@@ -1,6 +1,6 @@
 //! How many bytes a second a connector may move: shared by its tasks, changed while it runs.
 //!
-//! A bucket that fills with the rate and never holds more than [`BURST`] of it. What an answer brings is known only when it is there, so the
+//! A bucket that fills with the rate and never holds more than a quarter of a second of it. What an answer brings is known only when it is there, so the
 //! bucket may go into debt, which later seconds pay. Nothing waits in here: callers ask, hold back, and ask again.
 
 use std::{

@@ -275,7 +275,10 @@ fn kafkas_console_tools_work() -> Result<()> {
 #[test]
 fn the_worker_mirrors_from_one_embedded_cluster_to_another() -> Result<()> {
     let source = Embedded::start(Options::brokers(2));
-    let target = Embedded::start(Options::brokers(3));
+    let target = Embedded::start(Options {
+        seed: 1,
+        ..Options::brokers(3)
+    });
     source
         .cluster
         .create_topic(&NewTopic::new("mirrored", 4).config("retention.ms", "-1"))?;

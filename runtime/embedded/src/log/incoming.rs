@@ -203,7 +203,12 @@ fn unreadable(error: &Error) -> Refused {
         Error::Codec { .. } => ErrorCode::UnknownServerError,
         _ => ErrorCode::CorruptMessage,
     };
-    Refused::new(code, error.to_string())
+    let refused = Refused::new(code, error.to_string());
+    match error {
+        // What a header says of its records is the log's business.
+        Error::Header { .. } => refused.by_log(),
+        _ => refused,
+    }
 }
 
 fn check_header(batch: &Batch) -> Result<(), Refused> {

@@ -2,17 +2,28 @@ use kafka_protocol::messages::{
     DescribeProducersRequest, InitProducerIdRequest, describe_producers_request::TopicRequest,
 };
 
+use std::time::Duration;
+
+use towpath_lab::wait;
+
 use crate::{
     batch::batch,
     connection::{Connection, topic_name},
     target::Target,
 };
 
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A producer's id of its own, and a topic.
 fn begin(target: &Target, topic: &str) -> (Connection, i64) {
     let mut connection = target.connect();
     connection.create_topic(topic, 1, &[]);
-    let answer = connection.call(&InitProducerIdRequest::default().with_transactional_id(None), 4);
+    // The first one waits until the controller has given its broker a block of ids: COORDINATOR_LOAD_IN_PROGRESS.
+    let answer = wait::until("a producer id", PATIENCE, || {
+        let answer = connection.call(&InitProducerIdRequest::default().with_transactional_id(None), 4);
+        Ok((answer.error_code != 14).then_some(answer))
+    })
+    .expect("within the deadline");
     assert_eq!((answer.error_code, answer.producer_epoch), (0, 0));
     (connection, answer.producer_id.0)
 }

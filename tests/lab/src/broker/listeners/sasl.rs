@@ -43,14 +43,15 @@ impl Sasl {
         fs::write(
             &client_properties,
             format!(
-                "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config={} username=\"{name}\" password=\"{password}\";\n",
-                "org.apache.kafka.common.security.plain.PlainLoginModule required"
+                "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.jaas.config={} username=\"{name}\" password=\"{}\";\n",
+                "org.apache.kafka.common.security.plain.PlainLoginModule required",
+                escaped(&password)
             ),
         )?;
         let users: String = self
             .plain
             .iter()
-            .map(|(name, password)| format!(" user_{name}=\"{password}\""))
+            .map(|(name, password)| format!(" user_{name}=\"{}\"", escaped(password)))
             .collect();
         let plain = format!("org.apache.kafka.common.security.plain.PlainLoginModule required{users};");
         let key = |key: &str| format!("listener.name.sasl.{key}");
@@ -79,4 +80,9 @@ impl Sasl {
             client_properties,
         })
     }
+}
+
+/// A properties file takes a backslash for the start of an escape.
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
 }
