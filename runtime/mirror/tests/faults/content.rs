@@ -1,0 +1,74 @@
+//! What logs hold, and how it compares.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use towpath_embedded::Cluster;
+use towpath_wire::batch::{Limits, Piece, batches, decode};
+
+/// A record's content, offsets left out.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Row {
+    pub timestamp: i64,
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<u8>,
+}
+
+/// Every record of a partition, in order; none when it is not there.
+pub fn rows(cluster: &Cluster, topic: &str, partition: i32) -> Vec<Row> {
+    let Ok(log) = cluster.log(topic, partition) else {
+        return Vec::new();
+    };
+    let mut rows = Vec::new();
+    for bytes in log.batches {
+        for piece in batches(Bytes::from(bytes.to_vec())) {
+            let Ok(Piece::Batch(batch)) = piece else {
+                panic!("{topic}-{partition} has something else than batches")
+            };
+            batch.verify_crc().unwrap();
+            let records = decode(&batch, &Limits::default()).unwrap();
+            rows.extend(records.iter().map(|record| Row {
+                timestamp: record.timestamp,
+                key: record.key.map(<[u8]>::to_vec),
+                value: record.value.map(<[u8]>::to_vec),
+                headers: record.headers.raw().to_vec(),
+            }));
+        }
+    }
+    rows
+}
+
+/// At least once, in order: every record of the source, and what is there again goes back no more often than `rewinds` and goes on in
+/// order from there. The records of the source are all different. Answers how many came twice.
+pub fn compare(source: &[Row], target: &[Row], rewinds: usize) -> Result<usize, String> {
+    let places: HashMap<&Row, usize> = source.iter().zip(0..).collect();
+    assert_eq!(places.len(), source.len(), "the writer repeated itself");
+    let (mut next, mut furthest, mut went_back) = (0, 0, 0);
+    for (at, row) in target.iter().enumerate() {
+        let Some(&place) = places.get(row) else {
+            return Err(format!(
+                "record {at} of the target is none of the source's: {row:?}"
+            ));
+        };
+        if place > furthest {
+            return Err(format!(
+                "record {at} of the target is record {place} of the source: records {furthest} to {place} are missing before it"
+            ));
+        }
+        if place != next {
+            went_back += 1;
+        }
+        next = place + 1;
+        furthest = furthest.max(next);
+    }
+    if furthest < source.len() {
+        return Err(format!("{furthest} of {} records are there", source.len()));
+    }
+    if went_back > rewinds {
+        return Err(format!(
+            "the target goes back {went_back} times, {rewinds} are allowed"
+        ));
+    }
+    Ok(target.len() - source.len())
+}

@@ -1,0 +1,8 @@
+//! The data plane between two embedded clusters that misbehave on demand. What the source's logs hold is compared with what the target's
+//! logs hold, read from the clusters themselves and not through a client.
+#![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
+
+mod content;
+mod mirror;
+mod pair;
+mod seeds;

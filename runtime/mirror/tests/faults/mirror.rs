@@ -1,0 +1,116 @@
+//! A connector in this process.
+
+use std::{
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
+
+use tokio::{task::JoinSet, time::timeout};
+use tokio_util::sync::CancellationToken;
+use towpath_domain::{config::Config, state::Run};
+use towpath_mirror::{
+    config::MirrorSource,
+    connector::{Connector, Handle, Worker},
+    status::ConnectorStatus,
+};
+use towpath_plugin_host::Host;
+
+use super::pair::{PATIENCE, Pair, TOPIC};
+
+pub struct Mirror {
+    handle: Handle,
+    token: CancellationToken,
+    running: JoinSet<()>,
+}
+
+pub const POSITIONS: &str = "towpath-offsets";
+/// Short: a request that is not answered is to be found out within the test.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// Without plugins; made once, since an engine takes its time.
+static HOST: LazyLock<Arc<Host>> =
+    LazyLock::new(|| Arc::new(Host::open(towpath_plugin_host::Options::default()).unwrap().0));
+
+/// Checked, not yet running.
+pub async fn prepare(pair: &Pair) -> Result<Connector, String> {
+    let config: Config = [
+        ("connector.class", "MirrorSource".to_owned()),
+        (
+            "source.cluster.bootstrap.servers",
+            pair.source.bootstrap_servers(),
+        ),
+        ("topics", TOPIC.to_owned()),
+        ("refresh.topics.interval.seconds", "1".to_owned()),
+        ("source.consumer.fetch.max.wait.ms", "100".to_owned()),
+        ("source.consumer.max.partition.fetch.bytes", "2000".to_owned()),
+    ]
+    .into_iter()
+    .map(|(key, value)| (key.to_owned(), value))
+    .collect();
+    let target: Vec<String> = pair
+        .target
+        .bootstrap_servers()
+        .split(',')
+        .map(str::to_owned)
+        .collect();
+    let config = MirrorSource::parse(
+        &config,
+        &towpath_mirror::config::Defaults {
+            bootstrap_servers: target.clone(),
+            ..Default::default()
+        },
+    )
+    .unwrap();
+    let worker = Worker {
+        id: "towpath:1".to_owned(),
+        client_id: "towpath".to_owned(),
+        request_timeout: REQUEST_TIMEOUT,
+        positions_topic: POSITIONS.to_owned(),
+        positions_replication_factor: -1,
+        flush_interval: Duration::from_millis(100),
+        host: Arc::clone(&HOST),
+    };
+    let prepared = Connector::prepare("faults".to_owned(), config, worker).await;
+    prepared.map_err(|problems| format!("{problems:?}"))
+}
+
+// === impl Mirror ===
+
+impl Mirror {
+    pub fn run(connector: Connector) -> Self {
+        let (handle, token) = (connector.handle(), CancellationToken::new());
+        let mut running = JoinSet::new();
+        running.spawn(connector.run(token.clone()));
+        Self {
+            handle,
+            token,
+            running,
+        }
+    }
+
+    pub fn status(&self) -> ConnectorStatus {
+        self.handle.status()
+    }
+
+    /// Why it cannot go on: the trace of the connector or of a task that failed.
+    pub fn failed(&self) -> Option<String> {
+        let status = self.status();
+        let tasks = status.tasks.iter().map(|task| &task.run);
+        std::iter::once(&status.connector)
+            .chain(tasks)
+            .find(|run| run.state == Run::Failed)
+            .map(|run| run.trace.clone().unwrap_or_default())
+    }
+
+    /// As SIGTERM does: what is on the wire is waited for, positions are stored.
+    pub async fn stop(mut self) {
+        self.token.cancel();
+        let ended = timeout(PATIENCE, self.running.join_next()).await;
+        ended.expect("the connector does not stop").unwrap().unwrap();
+    }
+
+    /// As a kill does: nothing is waited for.
+    pub async fn kill(mut self) {
+        self.running.shutdown().await;
+    }
+}

@@ -1,0 +1,196 @@
+//! Two clusters, and a writer to the source.
+
+use std::{collections::HashMap, time::Duration};
+
+use tokio::time::Instant;
+use towpath_domain::{Offset, TopicName, TopicPartition};
+use towpath_embedded::{Cluster, Options};
+use towpath_wire::{
+    Client, Connection, NodeId, ProduceRequest, Topics,
+    batch::{Compression, Encoder, HeadersBuilder, Outgoing, ProducerIdentity, Record, SourceSpan},
+};
+
+use super::content::{self, Row};
+
+pub const TOPIC: &str = "orders";
+pub const PARTITIONS: i32 = 2;
+
+pub struct Pair {
+    pub source: Cluster,
+    pub target: Cluster,
+}
+
+/// Appends batches to the source, each record unlike any other. It keeps the connections it has: a fault of other requests than Produce does not
+/// reach it.
+pub struct Writer {
+    client: Client,
+    connections: HashMap<NodeId, Connection>,
+    written: HashMap<i32, u64>,
+}
+
+/// Nothing in these tests takes as long when all is well.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+
+// === impl Pair ===
+
+impl Pair {
+    pub async fn start(brokers: usize, seed: u64) -> Self {
+        let options = |seed| Options {
+            seed,
+            ..Options::brokers(brokers)
+        };
+        Self {
+            source: Cluster::start(options(2 * seed).topic(TOPIC, PARTITIONS))
+                .await
+                .unwrap(),
+            target: Cluster::start(options(2 * seed + 1)).await.unwrap(),
+        }
+    }
+
+    /// Source and target of a partition.
+    pub fn rows(&self, partition: i32) -> (Vec<Row>, Vec<Row>) {
+        (
+            content::rows(&self.source, TOPIC, partition),
+            content::rows(&self.target, TOPIC, partition),
+        )
+    }
+
+    /// Compares everything; see [`content::compare`]. Answers how many records came twice.
+    pub fn compare(&self, rewinds: usize) -> Result<usize, String> {
+        let mut doubled = 0;
+        for partition in 0..PARTITIONS {
+            let (source, target) = self.rows(partition);
+            doubled += content::compare(&source, &target, rewinds)
+                .map_err(|what| format!("partition {partition}: {what}"))?;
+        }
+        Ok(doubled)
+    }
+
+    pub async fn shutdown(self) {
+        self.source.shutdown().await;
+        self.target.shutdown().await;
+    }
+}
+
+// === impl Writer ===
+
+impl Writer {
+    pub async fn new(cluster: &Cluster) -> Self {
+        let options = towpath_wire::Options {
+            bootstrap_servers: cluster
+                .bootstrap_servers()
+                .split(',')
+                .map(str::to_owned)
+                .collect(),
+            client_id: "writer".to_owned(),
+            request_timeout: Duration::from_secs(2),
+            retry_backoff: Duration::from_millis(10),
+            retry_backoff_max: Duration::from_millis(50),
+            ..towpath_wire::Options::default()
+        };
+        let client = Client::connect(options).await.unwrap();
+        let mut writer = Self {
+            client,
+            connections: HashMap::new(),
+            written: HashMap::new(),
+        };
+        for partition in 0..PARTITIONS {
+            writer.leader(partition).await.unwrap();
+        }
+        writer
+    }
+
+    /// A batch to each partition. Of several codecs, in turn.
+    pub async fn write_all(&mut self, batches: usize, records: usize) {
+        for _ in 0..batches {
+            for partition in 0..PARTITIONS {
+                self.write(partition, records).await;
+            }
+        }
+    }
+
+    /// A batch, once: when the answer is lost it may be there or not, and what comes next is unlike it in any case.
+    pub async fn try_write(&mut self, partition: i32, records: usize) -> Result<(), String> {
+        let outgoing = self.batch(partition, records);
+        let result = async {
+            let connection = self.leader(partition).await?;
+            let request = ProduceRequest {
+                acks: -1,
+                timeout: Duration::from_millis(500),
+                partitions: vec![(TopicPartition::new(TOPIC, partition), outgoing)],
+            };
+            let answer = connection
+                .produce(request)
+                .await
+                .map_err(|error| error.to_string())?;
+            let answer = answer.await.map_err(|error| error.to_string())?;
+            match answer.partitions.first() {
+                Some((_, Ok(_))) => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        };
+        let result = result.await;
+        if result.is_err() {
+            self.connections.clear();
+        }
+        result
+    }
+
+    async fn write(&mut self, partition: i32, records: usize) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(what) = self.try_write(partition, records).await {
+            assert!(Instant::now() < deadline, "the source cannot be written: {what}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    async fn leader(&mut self, partition: i32) -> Result<Connection, String> {
+        let place = TopicPartition::new(TOPIC, partition);
+        if self.connections.is_empty() || self.client.leader(&place).is_none() {
+            let topics = Topics::Names(vec![TopicName::new(TOPIC)]);
+            self.client
+                .metadata(topics)
+                .await
+                .map_err(|error| error.to_string())?;
+        }
+        let leader = self.client.leader(&place).ok_or("no leader")?;
+        if let Some(connection) = self.connections.get(&leader.node)
+            && connection.is_alive()
+        {
+            return Ok(connection.clone());
+        }
+        let connection = self.client.open(leader.node, "write").await;
+        let connection = connection.map_err(|error| error.to_string())?;
+        self.connections.insert(leader.node, connection.clone());
+        Ok(connection)
+    }
+
+    fn batch(&mut self, partition: i32, records: usize) -> Outgoing {
+        let written = self.written.entry(partition).or_default();
+        let codec = Compression::ALL[(*written / records as u64) as usize % Compression::ALL.len()];
+        let mut encoder = Encoder::new(codec);
+        for _ in 0..records {
+            let mut headers = HeadersBuilder::new();
+            if written.is_multiple_of(3) {
+                headers.push(b"n", Some(written.to_string().as_bytes()));
+            }
+            let value = format!("{partition}:{written}");
+            let record = Record {
+                offset: Offset(0),
+                timestamp: 1_700_000_000_000 + *written as i64,
+                key: written.is_multiple_of(2).then_some(value.as_bytes()),
+                value: Some(value.as_bytes()),
+                headers: headers.headers(),
+            };
+            encoder.push(&record).unwrap();
+            *written += 1;
+        }
+        let span = SourceSpan {
+            first: Offset(0),
+            next: Offset(records as i64),
+        };
+        let mut outgoing = encoder.finish(span).unwrap();
+        outgoing.sign(ProducerIdentity::NONE, -1);
+        outgoing
+    }
+}

@@ -1,0 +1,204 @@
+//! Random faults of every kind on both clusters, brokers that restart, leaders that move, and a worker that is stopped, killed and started again:
+//! all of it follows from a seed. `TOWPATH_SEED=7 cargo test --release -p towpath-mirror --test faults seeds` runs one.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use tokio::time::{Instant, sleep, timeout};
+use towpath_embedded::{Cluster, Random};
+
+use super::{
+    mirror::{Mirror, POSITIONS, prepare},
+    pair::{PARTITIONS, PATIENCE, Pair, TOPIC, Writer},
+};
+
+/// One thing that happens beside the random faults.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Write {
+        partition: i32,
+        records: usize,
+    },
+    RestartBroker {
+        of_source: bool,
+        broker: i32,
+    },
+    StopBroker {
+        of_source: bool,
+        broker: i32,
+    },
+    MoveLeader {
+        of_source: bool,
+        partition: i32,
+        to: i32,
+    },
+    StopWorker,
+    KillWorker,
+}
+
+const SEEDS: u64 = 50;
+const AT_A_TIME: usize = 10;
+const BROKERS: i32 = 3;
+const EVENTS: usize = 24;
+/// Until everything is there once the faults have ended.
+const RECOVERY: Duration = PATIENCE;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_seeds_of_random_faults_lose_nothing() {
+    let seeds = match seed_of_environment() {
+        Some(seed) => seed..seed + 1,
+        None => 0..SEEDS,
+    };
+    let mut results = stream::iter(seeds)
+        .map(|seed| async move {
+            let result = timeout(4 * PATIENCE, run(seed)).await;
+            (seed, result.unwrap_or_else(|_| Err("it hangs".to_owned())))
+        })
+        .buffer_unordered(AT_A_TIME);
+    let mut failed = Vec::new();
+    while let Some((seed, result)) = results.next().await {
+        match result {
+            Ok(what) => println!("seed {seed}: {what}"),
+            Err(what) => failed.push(format!("TOWPATH_SEED={seed}: {what}")),
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "{} seeds failed:\n{}",
+        failed.len(),
+        failed.join("\n")
+    );
+}
+
+async fn run(seed: u64) -> Result<String, String> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let pair = Pair::start(BROKERS as usize, seed).await;
+    let mut writer = Writer::new(&pair.source).await;
+    writer.write_all(3, 20).await;
+    let mut mirror = Mirror::run(prepare(&pair).await?);
+    // Odd seeds have the worse days.
+    let faults = if seed.is_multiple_of(2) {
+        Random::gentle
+    } else {
+        Random::harsh
+    };
+    pair.source.faults().randomize(faults(seed));
+    pair.target.faults().randomize(faults(!seed));
+
+    let mut happened = Vec::new();
+    let mut restarts = 0;
+    for _ in 0..EVENTS {
+        let event = event(&mut random);
+        happened.push(event);
+        match event {
+            // It is there or not: the source's log says.
+            Event::Write { partition, records } => drop(writer.try_write(partition, records).await),
+            Event::RestartBroker { of_source, broker } => {
+                cluster(&pair, of_source).restart_broker(broker).await.unwrap()
+            }
+            Event::StopBroker { of_source, broker } => {
+                let cluster = cluster(&pair, of_source);
+                cluster.stop_broker(broker).await.unwrap();
+                sleep(Duration::from_millis(random.random_range(10..400))).await;
+                cluster.start_broker(broker).await.unwrap();
+            }
+            Event::MoveLeader {
+                of_source,
+                partition,
+                to,
+            } => {
+                let cluster = cluster(&pair, of_source);
+                for topic in [TOPIC, POSITIONS] {
+                    // It may not be there yet.
+                    let _ = cluster.move_leader(topic, partition, to);
+                }
+            }
+            Event::StopWorker | Event::KillWorker => {
+                if matches!(event, Event::StopWorker) {
+                    mirror.stop().await;
+                } else {
+                    mirror.kill().await;
+                }
+                restarts += 1;
+                mirror = Mirror::run(started(&pair).await?);
+            }
+        }
+        sleep(Duration::from_millis(random.random_range(1..60))).await;
+    }
+    let faults = pair.source.faults().random_hits() + pair.target.faults().random_hits();
+    pair.source.faults().calm();
+    pair.target.faults().calm();
+    writer.write_all(1, 20).await;
+
+    let deadline = Instant::now() + RECOVERY;
+    let doubled = loop {
+        match pair.compare(restarts) {
+            Ok(doubled) => break doubled,
+            Err(what) if Instant::now() > deadline => {
+                return Err(format!("{what}; {:?}; after {happened:?}", mirror.status()));
+            }
+            Err(_) => {}
+        }
+        if let Some(trace) = mirror.failed() {
+            return Err(format!("it gave up: {trace}; after {happened:?}"));
+        }
+        sleep(Duration::from_millis(20)).await;
+    };
+    mirror.stop().await;
+    // Nothing comes behind what is whole.
+    pair.compare(restarts)
+        .map_err(|what| format!("{what}; after {happened:?}"))?;
+    let records: usize = (0..PARTITIONS)
+        .map(|partition| pair.rows(partition).0.len())
+        .sum();
+    pair.shutdown().await;
+    Ok(format!(
+        "{records} records, {faults} faults, {restarts} restarts, {doubled} doubled"
+    ))
+}
+
+/// A start checks everything first and gives up on what does not answer, as the command line does: whoever runs it starts it again.
+async fn started(pair: &Pair) -> Result<towpath_mirror::connector::Connector, String> {
+    let deadline = Instant::now() + RECOVERY;
+    loop {
+        match prepare(pair).await {
+            Ok(connector) => return Ok(connector),
+            Err(what) if Instant::now() > deadline => return Err(format!("it does not start: {what}")),
+            Err(_) => {}
+        }
+    }
+}
+
+fn event(random: &mut StdRng) -> Event {
+    let of_source = random.random_bool(0.5);
+    let broker = random.random_range(1..=BROKERS);
+    let partition = random.random_range(0..PARTITIONS);
+    match random.random_range(0..20) {
+        0..10 => Event::Write {
+            partition,
+            records: random.random_range(1..40),
+        },
+        10..12 => Event::RestartBroker { of_source, broker },
+        12..14 => Event::StopBroker { of_source, broker },
+        14..18 => Event::MoveLeader {
+            of_source,
+            partition,
+            to: broker,
+        },
+        18 => Event::StopWorker,
+        _ => Event::KillWorker,
+    }
+}
+
+fn cluster(pair: &Pair, of_source: bool) -> &Cluster {
+    if of_source { &pair.source } else { &pair.target }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which seed to run is asked of whoever runs the test"
+)]
+fn seed_of_environment() -> Option<u64> {
+    std::env::var("TOWPATH_SEED").ok()?.parse().ok()
+}
