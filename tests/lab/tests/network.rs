@@ -243,10 +243,12 @@ fn a_quota_of_the_brokers_slows_down_without_a_time_out() -> Result<()> {
     worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
     worker.stop()?;
     let log = worker.log_text();
-    assert!(
-        !log.contains("no answer within") && !log.contains("retrying"),
-        "{log}"
-    );
+    // The leaders of a topic that was just created may not know it yet: that is no matter of quotas.
+    let troubled = log.lines().any(|line| {
+        line.contains("no answer within")
+            || (line.contains("retrying") && !line.contains("NOT_LEADER_OR_FOLLOWER"))
+    });
+    assert!(!troubled, "{log}");
     sequence::audit(target, topic, &traffic)?.assert_exactly_once()
 }
 
