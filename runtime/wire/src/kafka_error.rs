@@ -13,6 +13,7 @@ pub struct KafkaError(i16);
 /// The codes this code base treats by name.
 #[rustfmt::skip]
 impl KafkaError {
+    pub const UNKNOWN_SERVER_ERROR: Self = Self(-1);
     pub const OFFSET_OUT_OF_RANGE: Self = Self(1);
     pub const CORRUPT_MESSAGE: Self = Self(2);
     pub const UNKNOWN_TOPIC_OR_PARTITION: Self = Self(3);

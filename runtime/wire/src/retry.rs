@@ -116,7 +116,12 @@ impl Error {
             Self::Kafka { error, .. } => classify(*error),
             Self::Sasl { .. } | Self::NotAllowed { .. } => Retry::WhenMended,
             // Without a code it is about what somebody has made of the topic.
-            Self::Positions { cause, .. } => cause.map_or(Retry::Never, classify),
+            Self::Positions { cause, .. } => match cause {
+                // Kafka's own consumer fetches again after it, and a row may be written twice.
+                Some(KafkaError::UNKNOWN_SERVER_ERROR) => Retry::Backoff,
+                Some(error) => classify(*error),
+                None => Retry::Never,
+            },
             // Tried for the whole deadline: whether to go on is the caller's decision, and the cause says if it makes sense.
             Self::GaveUp { last, .. } => last.retry(),
             // The connection is closed with it. A path that mixes up or damages answers may be mended, and another broker may be sound; that

@@ -35,32 +35,16 @@ static HOST: LazyLock<Arc<Host>> =
 pub async fn prepare(pair: &Pair) -> Result<Connector, String> {
     let config: Config = [
         ("connector.class", "MirrorSource".to_owned()),
-        (
-            "source.cluster.bootstrap.servers",
-            pair.source.bootstrap_servers(),
-        ),
         ("topics", TOPIC.to_owned()),
         ("refresh.topics.interval.seconds", "1".to_owned()),
         ("source.consumer.fetch.max.wait.ms", "100".to_owned()),
         ("source.consumer.max.partition.fetch.bytes", "2000".to_owned()),
     ]
     .into_iter()
+    .chain(pair.clusters())
     .map(|(key, value)| (key.to_owned(), value))
     .collect();
-    let target: Vec<String> = pair
-        .target
-        .bootstrap_servers()
-        .split(',')
-        .map(str::to_owned)
-        .collect();
-    let config = MirrorSource::parse(
-        &config,
-        &towpath_mirror::config::Defaults {
-            bootstrap_servers: target.clone(),
-            ..Default::default()
-        },
-    )
-    .unwrap();
+    let config = MirrorSource::parse(&config, &towpath_mirror::config::Defaults::default()).unwrap();
     let worker = Worker {
         id: "towpath:1".to_owned(),
         client_id: "towpath".to_owned(),

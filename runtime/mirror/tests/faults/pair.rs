@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
 use towpath_domain::{Offset, TopicName, TopicPartition};
-use towpath_embedded::{Cluster, Options};
+use towpath_embedded::{ApiKey, Cluster, Options};
 use towpath_wire::{
     Client, Connection, NodeId, ProduceRequest, Topics,
     batch::{Compression, Encoder, HeadersBuilder, Outgoing, ProducerIdentity, Record, SourceSpan},
@@ -14,10 +14,13 @@ use super::content::{self, Row};
 
 pub const TOPIC: &str = "orders";
 pub const PARTITIONS: i32 = 2;
+/// And the user's password.
+const USER: &str = "towpath";
 
 pub struct Pair {
     pub source: Cluster,
     pub target: Cluster,
+    with_users: bool,
 }
 
 /// Appends batches to the source, each record unlike any other. It keeps the connections it has: a fault of other requests than Produce does not
@@ -35,16 +38,57 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 
 impl Pair {
     pub async fn start(brokers: usize, seed: u64) -> Self {
-        let options = |seed| Options {
-            seed,
-            ..Options::brokers(brokers)
+        Self::with(Options::brokers(brokers), Options::brokers(brokers), seed).await
+    }
+
+    /// A broker each; on the target clients have to say who they are when that is what requests of this kind are about.
+    pub async fn start_for(api: ApiKey, seed: u64) -> Self {
+        let target = match api {
+            ApiKey::SaslHandshake | ApiKey::SaslAuthenticate => Options::brokers(1).user(USER, USER),
+            _ => Options::brokers(1),
+        };
+        Self::with(Options::brokers(1), target, seed).await
+    }
+
+    async fn with(source: Options, target: Options, seed: u64) -> Self {
+        let source = Options {
+            seed: 2 * seed,
+            ..source.topic(TOPIC, PARTITIONS)
+        };
+        let with_users = !target.users.is_empty();
+        let target = Options {
+            seed: 2 * seed + 1,
+            ..target
         };
         Self {
-            source: Cluster::start(options(2 * seed).topic(TOPIC, PARTITIONS))
-                .await
-                .unwrap(),
-            target: Cluster::start(options(2 * seed + 1)).await.unwrap(),
+            source: Cluster::start(source).await.unwrap(),
+            target: Cluster::start(target).await.unwrap(),
+            with_users,
         }
+    }
+
+    /// How a connector gets at both clusters.
+    pub fn clusters(&self) -> Vec<(&'static str, String)> {
+        let mut keys = vec![
+            (
+                "source.cluster.bootstrap.servers",
+                self.source.bootstrap_servers(),
+            ),
+            (
+                "target.cluster.bootstrap.servers",
+                self.target.bootstrap_servers(),
+            ),
+        ];
+        if self.with_users {
+            let module = "org.apache.kafka.common.security.scram.ScramLoginModule";
+            keys.push(("target.cluster.security.protocol", "SASL_PLAINTEXT".to_owned()));
+            keys.push(("target.cluster.sasl.mechanism", "SCRAM-SHA-256".to_owned()));
+            keys.push((
+                "target.cluster.sasl.jaas.config",
+                format!("{module} required username=\"{USER}\" password=\"{USER}\";"),
+            ));
+        }
+        keys
     }
 
     /// Source and target of a partition.

@@ -26,7 +26,7 @@ type Open = BTreeMap<Partition, VecDeque<Outgoing>>;
 /// A row's key and value as bytes.
 type Row = (Vec<u8>, Option<Vec<u8>>);
 
-/// How long a leader may wait for its replicas.
+/// How long a leader may wait for its replicas; never longer than `request.timeout.ms`, so that a stopping worker outlives a write that is not answered.
 const REPLICATION: Duration = Duration::from_secs(10);
 
 // === impl Writer ===
@@ -77,7 +77,7 @@ impl Writer {
                     connection
                         .produce(ProduceRequest {
                             acks: -1,
-                            timeout: REPLICATION,
+                            timeout: REPLICATION.min(table.client.options().request_timeout),
                             partitions,
                         })
                         .await,
