@@ -35,6 +35,8 @@ pub(super) struct Ends {
 }
 
 const REQUEST: Duration = Duration::from_secs(20);
+/// Until a broker leads thousands of partitions that were just created.
+const LEADERS: Duration = Duration::from_secs(120);
 /// A mirror that brings nothing for so long has failed.
 const STALL: Duration = Duration::from_secs(120);
 /// The longest run.
@@ -152,7 +154,7 @@ impl Ends {
             partitions: list,
         };
         // A leader may be known to the controller before it knows itself.
-        wait::until(&format!("leaders of {topic}"), REQUEST, || ends.sum().map(Some))?;
+        wait::until(&format!("leaders of {topic}"), LEADERS, || ends.sum().map(Some))?;
         Ok(ends)
     }
 
