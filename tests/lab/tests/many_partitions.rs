@@ -2,10 +2,11 @@
 
 use std::{
     ops::Range,
+    thread,
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use towpath_lab::{
     broker::Pair,
     compare,
@@ -19,6 +20,8 @@ const WIDE_PARTITIONS: i32 = 900;
 const NARROW: i32 = 60;
 const NARROW_PARTITIONS: i32 = 2;
 const EACH: u64 = 20;
+/// Narrow topics that are made at the same time: a producer's start is half a second of waiting.
+const SIDE_BY_SIDE: usize = 10;
 const MIRRORED: Duration = Duration::from_secs(120);
 /// Of CPU time over which an idle worker is watched.
 const IDLE: Duration = Duration::from_secs(6);
@@ -61,6 +64,29 @@ fn write_wide(partitions: Range<i32>) -> Result<()> {
     Ok(sink.finish()?)
 }
 
+/// Creates the narrow topics and writes 200 records into each.
+fn write_narrow() -> Result<()> {
+    let source = pair().source.bootstrap();
+    let some = |first: i32| -> Result<()> {
+        let admin = pair().source.admin()?;
+        for number in (first..NARROW).step_by(SIDE_BY_SIDE) {
+            let topic = narrow(number);
+            admin.create_topic(&topic, NARROW_PARTITIONS, &[])?;
+            Traffic::text(&topic, NARROW_PARTITIONS, 200, 200).produce(source)?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..NARROW)
+            .take(SIDE_BY_SIDE)
+            .map(|first| scope.spawn(move || some(first)))
+            .collect();
+        writers
+            .into_iter()
+            .try_for_each(|writer| writer.join().map_err(|_| anyhow!("a writer panicked"))?)
+    })
+}
+
 fn same(topic: &str, records: u64) -> Result<()> {
     let (source, target) = (pair().source.bootstrap(), pair().target.bootstrap());
     compare::assert_same((source, topic), (target, topic), records)?;
@@ -72,13 +98,8 @@ fn a_thousand_partitions_arrive_whole_and_rest_cheaply() -> Result<()> {
     let source = pair().source.bootstrap();
     let admin = pair().source.admin()?;
     admin.create_topic(WIDE, WIDE_PARTITIONS, &[])?;
-    for number in 0..NARROW {
-        admin.create_topic(&narrow(number), NARROW_PARTITIONS, &[])?;
-    }
     Traffic::text(WIDE, WIDE_PARTITIONS, 180_000, 200).produce(source)?;
-    for number in 0..NARROW {
-        Traffic::text(&narrow(number), NARROW_PARTITIONS, 200, 200).produce(source)?;
-    }
+    write_narrow()?;
     let mut count = (WIDE_PARTITIONS + NARROW * NARROW_PARTITIONS) as usize;
 
     let connector = Connector::mirror("many", source)
@@ -99,7 +120,6 @@ fn a_thousand_partitions_arrive_whole_and_rest_cheaply() -> Result<()> {
     worker.wait_for("everything to be mirrored", MIRRORED, |status| {
         is_caught_up(status, count)
     })?;
-    same(WIDE, 180_000)?;
     for number in [0, NARROW - 1] {
         same(&narrow(number), 200)?;
     }
@@ -114,7 +134,6 @@ fn a_thousand_partitions_arrive_whole_and_rest_cheaply() -> Result<()> {
     worker.wait_for("what is new", MIRRORED, |status| is_caught_up(status, count))?;
     worker.wait_until_mirrored(WIDE, &pair().source, MIRRORED)?;
     worker.wait_until_mirrored("many-late", &pair().source, MIRRORED)?;
-    same(WIDE, 180_000 + 60 * EACH)?;
     same("many-late", 3_000)?;
 
     // Idle: the last positions are stored a flush interval later.
@@ -147,6 +166,7 @@ fn a_thousand_partitions_arrive_whole_and_rest_cheaply() -> Result<()> {
     write_wide(0..40)?;
     worker.wait_until_mirrored(WIDE, &pair().source, MIRRORED)?;
     worker.stop()?;
+    // All that was ever written to it, once: to look through 950 partitions takes as long as all the rest.
     same(WIDE, 180_000 + 100 * EACH)
 }
 
