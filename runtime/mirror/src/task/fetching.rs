@@ -18,6 +18,9 @@ const SHORT_WAIT: Duration = Duration::from_millis(5);
 /// Threads that decode and encode batches for no plugin's sake.
 const RE_ENCODERS: usize = 2;
 
+/// After so many refusals by followers without a record in between the status tells of them.
+const REFUSALS_TOLD: u32 = 3;
+
 // === impl Task ===
 
 impl Task {
@@ -165,6 +168,15 @@ impl Task {
         tracing::debug!(partition = %lane.source, %node, what, "reading from the leader again");
         lane.read_from_leader();
         lane.pause(Instant::now());
+        // Once is how followers are. When the leader names the same one again and again, somebody should know.
+        if lane.failures >= REFUSALS_TOLD {
+            let partition = &lane.source;
+            let again = format!(
+                "fetching {partition} from node {node}, which its leader names as the replica in this rack: {what}; \
+                 look at that broker, or remove source.consumer.client.rack"
+            );
+            self.note(again);
+        }
         if fetched
             .error
             .is_some_and(|error| towpath_wire::classify(error) == Retry::AfterMetadata)

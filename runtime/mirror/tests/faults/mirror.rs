@@ -33,6 +33,12 @@ static HOST: LazyLock<Arc<Host>> =
 
 /// Checked, not yet running.
 pub async fn prepare(pair: &Pair) -> Result<Connector, String> {
+    prepare_with(pair, &[]).await
+}
+
+/// With further keys of the connector.
+pub async fn prepare_with(pair: &Pair, more: &[(&str, &str)]) -> Result<Connector, String> {
+    let more = more.iter().map(|(key, value)| (*key, (*value).to_owned()));
     let config: Config = [
         ("connector.class", "MirrorSource".to_owned()),
         ("topics", TOPIC.to_owned()),
@@ -42,6 +48,7 @@ pub async fn prepare(pair: &Pair) -> Result<Connector, String> {
     ]
     .into_iter()
     .chain(pair.clusters())
+    .chain(more)
     .map(|(key, value)| (key.to_owned(), value))
     .collect();
     let config = MirrorSource::parse(&config, &towpath_mirror::config::Defaults::default()).unwrap();

@@ -50,7 +50,8 @@ impl Pair {
         Self::with(Options::brokers(1), target, seed).await
     }
 
-    async fn with(source: Options, target: Options, seed: u64) -> Self {
+    /// The source has the topic as well.
+    pub async fn with(source: Options, target: Options, seed: u64) -> Self {
         let source = Options {
             seed: 2 * seed,
             ..source.topic(TOPIC, PARTITIONS)
