@@ -118,7 +118,7 @@ impl Broker {
         let dir = tempfile::Builder::new()
             .prefix(&format!("towpath-{}-", options.name))
             .tempdir()?;
-        let extra = listeners::bind(&kafka, dir.path(), &options.listeners, &seat.ports[2..])?;
+        let extra = listeners::bind(dir.path(), &options.listeners, &seat.ports[2..])?;
         let zookeeper = match kafka.metadata() {
             Metadata::KRaft => None,
             Metadata::ZooKeeper => Some(ZooKeeper::start(&kafka, seat.ports[1])?),

@@ -3,16 +3,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 mod sasl;
 
 pub use sasl::Sasl;
 
-use crate::kafka::Kafka;
+use crate::certificates::Authority;
 
 /// A listener beside the plain one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,14 +77,14 @@ impl Listener {
     }
 }
 
-pub(super) fn bind(kafka: &Kafka, dir: &Path, listeners: &[Listener], ports: &[u16]) -> Result<Vec<Bound>> {
+pub(super) fn bind(dir: &Path, listeners: &[Listener], ports: &[u16]) -> Result<Vec<Bound>> {
     listeners
         .iter()
         .zip(ports)
         .map(|(listener, port)| {
             let address = format!("127.0.0.1:{port}");
             match listener {
-                Listener::Tls => tls(kafka, dir, address),
+                Listener::Tls => tls(dir, address),
                 Listener::Scram { users } => scram(dir, address, users),
                 Listener::Sasl(listener) => listener.bind(dir, address),
                 Listener::Pem(listener) => pem(dir, address, listener),
@@ -100,7 +99,7 @@ pub(super) fn bind(kafka: &Kafka, dir: &Path, listeners: &[Listener], ports: &[u
 }
 
 pub(super) fn ca_pem(dir: &Path) -> PathBuf {
-    dir.join("tls").join("ca.pem")
+    dir.join("tls").join("authority.pem")
 }
 
 fn via(dir: &Path, name: &'static str, bind: String, advertised: Option<String>) -> Result<Bound> {
@@ -171,160 +170,19 @@ fn scram(dir: &Path, address: String, users: &[(String, String)]) -> Result<Boun
     })
 }
 
-fn tls(kafka: &Kafka, dir: &Path, address: String) -> Result<Bound> {
-    let folder = dir.join("tls");
-    fs::create_dir_all(&folder)?;
-    let file = |name: &str| folder.join(name).display().to_string();
-    let (authority, server, trust) = (file("ca.p12"), file("server.p12"), file("trust.p12"));
-    let (request, certificate, ca) = (
-        file("server.csr"),
-        file("server.pem"),
-        ca_pem(dir).display().to_string(),
-    );
-
-    let keytool = |arguments: &[&str]| {
-        run(kafka
-            .keytool()
-            .args(arguments)
-            .args(["-storepass", STORE_PASSWORD, "-noprompt"]))
-    };
-    let new_key = [
-        "-keyalg",
-        "EC",
-        "-groupname",
-        "secp256r1",
-        "-validity",
-        "3650",
-        "-storetype",
-        "PKCS12",
-    ];
-    keytool(
-        &[
-            &[
-                "-genkeypair",
-                "-alias",
-                "ca",
-                "-dname",
-                "CN=towpath lab",
-                "-ext",
-                "bc:c",
-                "-keystore",
-                &authority,
-            ],
-            &new_key[..],
-        ]
-        .concat(),
-    )?;
-    keytool(&[
-        "-exportcert",
-        "-rfc",
-        "-alias",
-        "ca",
-        "-keystore",
-        &authority,
-        "-file",
-        &ca,
-    ])?;
-    keytool(
-        &[
-            &[
-                "-genkeypair",
-                "-alias",
-                "server",
-                "-dname",
-                "CN=localhost",
-                "-keystore",
-                &server,
-            ],
-            &new_key[..],
-        ]
-        .concat(),
-    )?;
-    keytool(&[
-        "-certreq",
-        "-alias",
-        "server",
-        "-keystore",
-        &server,
-        "-file",
-        &request,
-    ])?;
-    let names = [
-        "-ext",
-        "san=ip:127.0.0.1,dns:localhost",
-        "-validity",
-        "3650",
-        "-rfc",
-    ];
-    keytool(
-        &[
-            &[
-                "-gencert",
-                "-alias",
-                "ca",
-                "-keystore",
-                &authority,
-                "-infile",
-                &request,
-                "-outfile",
-                &certificate,
-            ],
-            &names[..],
-        ]
-        .concat(),
-    )?;
-    keytool(&["-importcert", "-alias", "ca", "-keystore", &server, "-file", &ca])?;
-    keytool(&[
-        "-importcert",
-        "-alias",
-        "server",
-        "-keystore",
-        &server,
-        "-file",
-        &certificate,
-    ])?;
-    keytool(&[
-        "-importcert",
-        "-alias",
-        "ca",
-        "-keystore",
-        &trust,
-        "-storetype",
-        "PKCS12",
-        "-file",
-        &ca,
-    ])?;
-
-    let client_properties = dir.join("client-tls.properties");
-    fs::write(
-        &client_properties,
-        format!(
-            "security.protocol=SSL\nssl.truststore.location={trust}\nssl.truststore.password={STORE_PASSWORD}\n"
-        ),
-    )?;
-    let store = |key: &str, value: &str| (format!("listener.name.tls.ssl.{key}"), value.to_owned());
-    let broker_properties = vec![
-        store("keystore.location", &server),
-        store("keystore.password", STORE_PASSWORD),
-        store("key.password", STORE_PASSWORD),
-        store("client.auth", "none"),
-    ];
-    Ok(Bound {
+/// Without keytool, which would start a JVM for each of its eight steps.
+fn tls(dir: &Path, bind: String) -> Result<Bound> {
+    let authority = Authority::new(&dir.join("tls"), "towpath lab")?;
+    let listener = Pem {
         name: "TLS",
-        protocol: "SSL",
-        bind: address.clone(),
-        address,
-        broker_properties,
-        client_properties,
-    })
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    let output = command.output()?;
-    ensure!(
-        output.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&output.stdout)
-    );
-    Ok(())
+        server: authority.server("server.pem", &["127.0.0.1", "localhost"])?,
+        clients_of: None,
+        advertised: None,
+    };
+    let bound = pem(dir, bind, &listener)?;
+    let trust = authority.pem().display().to_string();
+    let properties =
+        format!("security.protocol=SSL\nssl.truststore.type=PEM\nssl.truststore.location={trust}\n");
+    fs::write(&bound.client_properties, properties)?;
+    Ok(bound)
 }
