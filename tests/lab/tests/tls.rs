@@ -55,11 +55,22 @@ impl World {
         let pem = |name, server, clients_of, advertised| {
             Listener::Pem(Pem {
                 name,
+                host: "127.0.0.1",
                 server,
                 clients_of,
                 advertised,
             })
         };
+        let on_v6 = |name, server| {
+            Listener::Pem(Pem {
+                name,
+                host: "[::1]",
+                server,
+                clients_of: None,
+                advertised: None,
+            })
+        };
+        let v6_server = brokers.server("v6.pem", &["::1"])?;
         let mutual = |advertised| -> Result<Listener> {
             let server = brokers.server("server.pem", &here)?;
             Ok(pem("MTLS", server, Some(clients.pem()), advertised))
@@ -82,8 +93,13 @@ impl World {
                 brokers.server("misnamed.pem", &["kafka-1.example"])?,
                 None,
                 None,
-            ));
-        let target = options("target").listener(Listener::Tls).listener(mutual(None)?);
+            ))
+            .listener(on_v6("V6", v6_server.clone()))
+            .listener(on_v6("V6MISNAMED", brokers.server("v4.pem", &here)?));
+        let target = options("target")
+            .listener(Listener::Tls)
+            .listener(mutual(None)?)
+            .listener(on_v6("V6", v6_server));
         let pair = Pair::start_with(source, target)?;
         proxy.forward_to(pair.source.bind_address_of("MTLS")?);
         Ok(Self {
@@ -247,6 +263,24 @@ fn every_kind_of_listener_and_store_is_mirrored_through() -> Result<()> {
         ensure!(!shown.contains("PRIVATE KEY"), "a key is shown: {shown}");
     }
     Ok(())
+}
+
+#[test]
+fn certificates_for_ipv6_addresses_are_taken_end_to_end() -> Result<()> {
+    let world = world();
+    let (source, target) = (&world.pair.source, &world.pair.target);
+    let brokers_pem = world.brokers.pem();
+    let trust = [("ssl.truststore.location", text(&brokers_pem))];
+    world.produce("v6", &Traffic::orders("v6", 4, RECORDS))?;
+    let address = target.bootstrap_of("V6")?;
+    ensure!(address.starts_with("[::1]:"), "{address}");
+    let mut worker = worker(address, &encrypted("", &trust))?;
+    let security = encrypted("source.cluster.", &trust);
+    worker.connector(&connector("v6", source.bootstrap_of("V6")?, &security))?;
+    worker.start()?;
+    worker.wait_until_mirrored("v6", source, SOON)?;
+    worker.stop()?;
+    world.assert_same("v6", RECORDS)
 }
 
 #[test]
@@ -420,6 +454,7 @@ fn what_does_not_fit_is_one_sentence_at_the_start() -> Result<()> {
     let trust = ("ssl.truststore.location", text(&brokers_pem));
     let keys = |more: &[(&str, &str)]| encrypted("source.cluster.", &[&[trust], more].concat());
     let at = "source.cluster.bootstrap.servers = \"127.0.0.1:";
+    let at_any = "source.cluster.bootstrap.servers = \"";
     for (listener, expected) in [
         (
             "STRANGE",
@@ -433,9 +468,13 @@ fn what_does_not_fit_is_one_sentence_at_the_start() -> Result<()> {
             "MISNAMED",
             "the broker is addressed as 127.0.0.1, and its certificate is for DnsName(\"kafka-1.example\"); use",
         ),
+        (
+            "V6MISNAMED",
+            "the broker is addressed as ::1, and its certificate is for ",
+        ),
         ("MTLS", "the broker wants a client certificate and we have none"),
     ] {
-        refuses(source.bind_address_of(listener)?, &keys(&[]), &[at, expected])?;
+        refuses(source.bind_address_of(listener)?, &keys(&[]), &[at_any, expected])?;
     }
     // The name is the only thing wrong with that one.
     let unnamed = keys(&[("ssl.endpoint.identification.algorithm", "")]);

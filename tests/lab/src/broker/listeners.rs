@@ -38,6 +38,8 @@ pub enum Listener {
 pub struct Pem {
     /// In capitals.
     pub name: &'static str,
+    /// `127.0.0.1` or `[::1]`.
+    pub host: &'static str,
     /// Key and certificates.
     pub server: PathBuf,
     /// The authority that clients must show a certificate of; their principal is its subject. None: they need none.
@@ -87,7 +89,7 @@ pub(super) fn bind(dir: &Path, listeners: &[Listener], ports: &[u16]) -> Result<
                 Listener::Tls => tls(dir, address),
                 Listener::Scram { users } => scram(dir, address, users),
                 Listener::Sasl(listener) => listener.bind(dir, address),
-                Listener::Pem(listener) => pem(dir, address, listener),
+                Listener::Pem(listener) => pem(dir, format!("{}:{port}", listener.host), listener),
                 Listener::Via {
                     name,
                     host,
@@ -175,6 +177,7 @@ fn tls(dir: &Path, bind: String) -> Result<Bound> {
     let authority = Authority::new(&dir.join("tls"), "towpath lab")?;
     let listener = Pem {
         name: "TLS",
+        host: "127.0.0.1",
         server: authority.server("server.pem", &["127.0.0.1", "localhost"])?,
         clients_of: None,
         advertised: None,
