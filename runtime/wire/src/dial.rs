@@ -7,7 +7,7 @@ use std::{io, net::SocketAddr, time::Duration};
 use futures::FutureExt;
 use tokio::{
     net::{TcpStream, lookup_host},
-    time::timeout,
+    time::{Instant, timeout_at},
 };
 
 use crate::{Address, race::race};
@@ -15,20 +15,41 @@ use crate::{Address, race::race};
 /// Before the next address is tried beside one that has not answered (RFC 8305).
 const HEAD_START: Duration = Duration::from_millis(250);
 
+/// The name of a host has no address, as far as this machine can find out.
+#[derive(Debug, thiserror::Error)]
+#[error("the name {host} cannot be resolved: {cause}")]
+pub(crate) struct Unresolved {
+    host: String,
+    cause: String,
+}
+
 /// Resolves and connects, all in `limit`. The error names every address that was tried.
 pub(crate) async fn dial(address: &Address, limit: Duration) -> io::Result<TcpStream> {
-    let dialling = async {
-        let addresses: Vec<SocketAddr> = lookup_host((address.host.as_str(), address.port))
-            .await?
-            .collect();
-        dial_any(addresses).await
+    let until = Instant::now() + limit;
+    let resolving = lookup_host((address.host.as_str(), address.port));
+    let cause = match timeout_at(until, resolving).await {
+        Ok(Ok(addresses)) => return dial_until(addresses.collect(), until, limit).await,
+        Ok(Err(cause)) => cause,
+        Err(_) => late(limit),
     };
-    timeout(limit, dialling).await.map_err(|_| {
-        io::Error::new(
-            io::ErrorKind::TimedOut,
-            format!("no connection within {} ms", limit.as_millis()),
-        )
-    })?
+    Err(io::Error::new(
+        cause.kind(),
+        Unresolved {
+            host: address.host.clone(),
+            cause: cause.to_string(),
+        },
+    ))
+}
+
+async fn dial_until(addresses: Vec<SocketAddr>, until: Instant, limit: Duration) -> io::Result<TcpStream> {
+    timeout_at(until, dial_any(addresses))
+        .await
+        .unwrap_or_else(|_| Err(late(limit)))
+}
+
+fn late(limit: Duration) -> io::Error {
+    let what = format!("no connection within {} ms", limit.as_millis());
+    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 async fn dial_any(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
@@ -54,7 +75,10 @@ async fn dial_any(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::net::{TcpListener, TcpSocket};
+    use tokio::{
+        net::{TcpListener, TcpSocket},
+        time::timeout,
+    };
 
     use super::*;
 
@@ -115,5 +139,21 @@ mod tests {
         };
         let stream = dial(&address, Duration::from_secs(10)).await.unwrap();
         assert!(stream.peer_addr().unwrap().is_ipv6());
+    }
+
+    #[tokio::test]
+    async fn a_name_without_an_address_is_told_from_a_host_that_does_not_answer() {
+        let address = Address {
+            // No name server is asked for a name with an empty part.
+            host: "kafka-1..example".to_owned(),
+            port: 9092,
+        };
+        let error = dial(&address, Duration::from_secs(10)).await.unwrap_err();
+        assert!(error.get_ref().unwrap().is::<Unresolved>(), "{error:?}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("the name kafka-1..example cannot be resolved: "),
+            "{text}"
+        );
     }
 }

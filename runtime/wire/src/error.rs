@@ -4,7 +4,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use towpath_domain::{ClusterId, TopicName, TopicPartition};
 
-use crate::{Address, KafkaError, NodeId, Operation, security::Refused};
+use crate::{Address, KafkaError, NodeId, Operation, dial::Unresolved, security::Refused};
 
 /// Every text names the broker, the API and whether trying again can help. What to do about an error is decided in
 /// [`Error::retry`]. Cheap enough to clone: the requests of a lost connection all get the same cause.
@@ -15,7 +15,7 @@ pub enum Error {
     /// No bootstrap server answered; one cause each, in the order they were tried.
     #[error("none of the bootstrap servers can be used: {}", Joined(causes))]
     Bootstrap { causes: Vec<Error> },
-    #[error("{peer}: cannot connect: {cause} (retriable)")]
+    #[error("{peer}: cannot connect: {cause}{} (retriable)", Advertised(peer, cause))]
     Connect { peer: Peer, cause: Arc<io::Error> },
     /// The two sides do not come together; the sentence says what to change. A certificate may be mended while we wait, so it is tried again.
     #[error("{peer}: TLS: {what} (retriable)")]
@@ -126,6 +126,9 @@ pub enum Versions {
 
 struct Joined<'a, T>(&'a [T]);
 
+/// What a broker says of itself is a way to go wrong that no key here can mend.
+struct Advertised<'a>(&'a Peer, &'a io::Error);
+
 struct Missing<'a>(&'a Option<String>, &'a Operation, &'a TopicName);
 
 struct Because<'a>(&'a Option<KafkaError>);
@@ -211,7 +214,7 @@ impl fmt::Display for Versions {
     }
 }
 
-// === impl Joined, Missing, Because, Prefixed ===
+// === impl Joined, Advertised, Missing, Because, Prefixed ===
 
 impl<T: fmt::Display> fmt::Display for Joined<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,6 +225,26 @@ impl<T: fmt::Display> fmt::Display for Joined<'_, T> {
             item.fmt(f)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Advertised<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(peer, cause) = self;
+        let Some(node) = peer.node else {
+            return Ok(());
+        };
+        if cause.get_ref().is_some_and(|inner| inner.is::<Unresolved>()) {
+            write!(
+                f,
+                "; broker {node} tells its clients this name: correct it in its advertised.listeners, or let this machine resolve it"
+            )
+        } else {
+            write!(
+                f,
+                "; if broker {node} runs, look at its advertised.listeners: it tells its clients this address"
+            )
+        }
     }
 }
 

@@ -26,6 +26,8 @@ const SOON: Duration = Duration::from_secs(60);
 const MIRRORED: Duration = Duration::from_secs(120);
 const VIA: &str = "VIA";
 const V6: &str = "V6";
+/// Tells its clients a name that leads nowhere.
+const LOST: &str = "LOST";
 
 /// A pair whose brokers listen on IPv6 as well, and whose `VIA` listeners are behind proxies.
 struct Behind {
@@ -45,9 +47,15 @@ fn behind() -> MutexGuard<'static, Behind> {
                 host: "[::1]",
                 advertised: None,
             };
+            let lost = Listener::Via {
+                name: LOST,
+                host: "127.0.0.1",
+                advertised: Some("kafka-9.invalid:9092".to_owned()),
+            };
             BrokerOptions::named(name)
                 .listener(proxy.listener(VIA))
                 .listener(v6)
+                .listener(lost)
         };
         let pair = Pair::start_with(options("source", &source), options("target", &target))?;
         source.forward_to(pair.source.bind_address_of(VIA)?);
@@ -173,6 +181,38 @@ fn brokers_that_move_to_another_address_are_followed_by_the_bootstrap_server() -
     worker.stop()?;
     assert!(new.opened() > 0);
     sequence::audit(behind.pair.target.bootstrap(), topic, &traffic)?.assert_exactly_once()
+}
+
+/// The bootstrap server answers, and what it says of itself cannot be reached.
+#[test]
+fn a_name_in_advertised_listeners_that_leads_nowhere_is_told_with_its_broker() -> Result<()> {
+    let behind = behind();
+    let pair = &behind.pair;
+    let said = [
+        "kafka-9.invalid:9092 (node 1): cannot connect: the name kafka-9.invalid cannot be resolved",
+        "broker 1 tells its clients this name: correct it in its advertised.listeners, or let this machine resolve it",
+    ];
+    pair.source.admin()?.create_topic("lost", 1, &[])?;
+    Traffic::text("lost", 1, 10, 100).produce(pair.source.bootstrap())?;
+    let quick = [("request.timeout.ms", "2000")];
+    let (source, target) = (
+        pair.source.bind_address_of(LOST)?,
+        pair.target.bind_address_of(LOST)?,
+    );
+    for (source, target) in [
+        (source, pair.target.bootstrap()),
+        (pair.source.bootstrap(), target),
+    ] {
+        let mut worker = worker("lost", source, target, &quick)?;
+        worker.start()?;
+        wait::until("the sentence in the status", SOON, || {
+            let status = worker.status_text().unwrap_or_default();
+            ensure!(said.iter().all(|part| status.contains(part)), "{status}");
+            Ok(Some(()))
+        })?;
+        worker.stop()?;
+    }
+    Ok(())
 }
 
 #[test]

@@ -209,6 +209,46 @@ async fn brokers_that_are_all_elsewhere_are_found_by_the_bootstrap_servers() {
     assert_eq!(connection.unwrap().peer().address, new.address);
 }
 
+/// The bootstrap server is reached, and says of itself what leads nowhere.
+#[tokio::test]
+async fn an_address_that_a_broker_tells_and_that_leads_nowhere_is_told_with_what_to_mend() {
+    let closed = Broker::start().await.address.clone();
+    let nobody = Address {
+        // No name server is asked for a name with an empty part.
+        host: "kafka-1..example".to_owned(),
+        port: 9092,
+    };
+    for (told, parts) in [
+        (
+            &nobody,
+            [
+                "kafka-1..example:9092 (node 1): cannot connect: the name kafka-1..example cannot be resolved",
+                "; broker 1 tells its clients this name: correct it in its advertised.listeners, or let",
+            ],
+        ),
+        (
+            &closed,
+            [
+                " (node 1): cannot connect: Connection refused",
+                "; if broker 1 runs, look at its advertised.listeners: it tells its clients this address",
+            ],
+        ),
+    ] {
+        let broker = Broker::start().await;
+        let (client, ()) = tokio::join!(Client::connect(broker.options()), async {
+            let mut session = broker.session().await;
+            let asked = session.asked().await;
+            let answer = Answer::metadata(told, "east", "", -1);
+            session.answer(asked.correlation, answer).await;
+        });
+        let error = client.unwrap().open(NodeId(1), "test").await.unwrap_err();
+        let text = error.to_string();
+        for part in parts {
+            assert!(text.contains(part), "{part:?} is missing in {text:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_silent_broker_does_not_keep_others_from_being_asked() {
     let (silent, broker) = (Broker::start().await, Broker::start().await);
