@@ -115,12 +115,16 @@ impl Network {
 impl Proxy {
     /// Listens; connections are cut until there is somewhere to forward them to.
     pub fn start() -> Result<Self> {
-        let port = ports::free(1)?[0];
+        Self::start_at("127.0.0.1", ports::free(1)?[0])
+    }
+
+    /// As [`Proxy::start`], on this loopback address and port.
+    pub fn start_at(host: &str, port: u16) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()?;
-        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        let listener = TcpListener::bind((host, port))?;
         listener.set_nonblocking(true)?;
         let shared = Arc::new(Shared {
             upstream: Mutex::default(),
@@ -134,7 +138,7 @@ impl Proxy {
         // Owned by the runtime, which is the proxy's own and ends with it.
         drop(runtime.spawn(accepting));
         Ok(Self {
-            address: format!("127.0.0.1:{port}"),
+            address: format!("{host}:{port}"),
             shared,
             _runtime: runtime,
         })

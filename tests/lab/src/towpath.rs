@@ -41,6 +41,7 @@ pub struct Connector {
 /// A worker and its files: `worker.properties`, one JSON a connector, the status file, the log.
 pub struct Worker {
     connectors: Vec<PathBuf>,
+    hosts: Option<PathBuf>,
     process: Option<Process>,
     // After the process: fields are dropped in order.
     dir: TempDir,
@@ -148,11 +149,25 @@ impl Worker {
         let dir = tempfile::Builder::new().prefix("towpath-worker-").tempdir()?;
         let worker = Self {
             connectors: Vec::new(),
+            hosts: None,
             process: None,
             dir,
         };
         worker.properties(properties)?;
         Ok(worker)
+    }
+
+    /// Names mean to it what this file says, in the place of `/etc/hosts`; others see nothing of that. The file may be written anew while the worker
+    /// runs. Needs mount namespaces that anybody may make (`unshare`).
+    pub fn set_hosts(&mut self, file: &Path) -> Result<()> {
+        self.hosts = Some(file.to_owned());
+        let output = self.under_hosts(Path::new("true")).output()?;
+        ensure!(
+            output.status.success(),
+            "a process cannot have an /etc/hosts of its own here (util-linux' unshare, user namespaces): {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
     }
 
     /// Writes `worker.properties` anew, for the next start.
@@ -322,13 +337,25 @@ impl Worker {
     }
 
     fn command(&self) -> Result<Command> {
-        let mut command = Command::new(binary()?);
+        let mut command = self.under_hosts(&binary()?);
         command.arg("worker").arg("--config").arg(self.properties_file());
         for connector in &self.connectors {
             command.arg("--connector").arg(connector);
         }
         command.arg("--status-file").arg(self.status_file());
         Ok(command)
+    }
+
+    fn under_hosts(&self, program: &Path) -> Command {
+        let Some(hosts) = &self.hosts else {
+            return Command::new(program);
+        };
+        let mut command = Command::new("unshare");
+        command
+            .args(["--mount", "--map-root-user", "sh", "-c"])
+            .arg("mount --bind \"$0\" /etc/hosts && exec \"$@\"")
+            .args([hosts, program]);
+        command
     }
 
     fn status_file(&self) -> PathBuf {

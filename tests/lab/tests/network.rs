@@ -1,6 +1,7 @@
 //! Addresses that lead nowhere or elsewhere, and a network that is slow, silent or cut: nothing is missing, nothing comes twice.
 
 use std::{
+    fs,
     net::TcpListener,
     sync::{
         Mutex, MutexGuard, OnceLock, PoisonError,
@@ -213,6 +214,46 @@ fn a_name_in_advertised_listeners_that_leads_nowhere_is_told_with_its_broker() -
         worker.stop()?;
     }
     Ok(())
+}
+
+/// As when a broker gets another machine under its old name, and nobody tells its clients.
+#[test]
+fn a_name_that_leads_to_another_address_is_followed() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let hosts = folder.path().join("hosts");
+    fs::write(&hosts, "127.0.0.1 kafka-1.example\n")?;
+    let old = Proxy::start()?;
+    let (_, port) = old.address().split_once(':').expect("host:port");
+    let port = port.parse()?;
+    let new = Proxy::start_at("127.0.0.2", port)?;
+    let name = format!("kafka-1.example:{port}");
+    let moving = Broker::start(BrokerOptions::named("renamed").listener(Listener::Via {
+        name: VIA,
+        host: "127.0.0.1",
+        advertised: Some(name.clone()),
+    }))?;
+    for proxy in [&old, &new] {
+        proxy.forward_to(moving.bind_address_of(VIA)?);
+    }
+    let topic = "renamed";
+    moving.admin()?.create_topic(topic, 2, &[])?;
+    let traffic = Traffic::text(topic, 2, 2000, 200);
+    traffic.produce(moving.bootstrap())?;
+    let target = behind().pair.target.bootstrap().to_owned();
+    let mut worker = worker(topic, &name, &target, &[])?;
+    worker.set_hosts(&hosts)?;
+    worker.start()?;
+    worker.wait_until_mirrored(topic, &moving, MIRRORED)?;
+    assert!(old.opened() > 0 && new.opened() == 0);
+
+    fs::write(&hosts, "127.0.0.2 kafka-1.example\n")?;
+    drop(old);
+    let traffic = traffic.then(2000);
+    traffic.produce(moving.bootstrap())?;
+    worker.wait_until_mirrored(topic, &moving, MIRRORED)?;
+    worker.stop()?;
+    assert!(new.opened() > 0);
+    sequence::audit(&target, topic, &traffic)?.assert_exactly_once()
 }
 
 #[test]
