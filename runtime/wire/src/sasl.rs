@@ -20,7 +20,7 @@ pub use token::Error as TokenError;
 pub(crate) use error::Error;
 pub(crate) use exchange::{Exchange, Step};
 
-use crate::{Options, Secret};
+use crate::{Options, Secret, Tls};
 use gate::Gate;
 
 /// A mechanism with its credentials.
@@ -76,6 +76,14 @@ impl Sasl {
             Self::OauthBearer(oauth) => oauth.subject(),
         };
         name.map(|name| format!("User:{name}"))
+    }
+
+    /// How the token endpoint is spoken to, when there is one of https.
+    pub(crate) fn tls_of_token_endpoint(&self) -> Option<&Tls> {
+        match self {
+            Self::OauthBearer(oauth) => oauth.tls_of_token_endpoint(),
+            Self::Plain(_) | Self::Scram(..) => None,
+        }
     }
 
     /// Credentials as they are now, ready for one authentication. Fails without asking the broker when they cannot be had, and when the broker

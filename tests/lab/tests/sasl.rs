@@ -5,18 +5,21 @@ use std::{
     fs,
     io::{Read, Write},
     net::TcpListener,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Output,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, anyhow, ensure};
 use data_encoding::BASE64URL_NOPAD;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tempfile::TempDir;
 use towpath_lab::{
-    broker::{Broker, BrokerOptions, Listener, Pair, Sasl},
+    broker::{Broker, BrokerOptions, Listener, Pair, STORE_PASSWORD, Sasl},
+    certificates::{Authority, trust_store},
     compare,
     generate::{Pace, Traffic},
     towpath::{Connector, Worker},
@@ -123,35 +126,65 @@ fn token_endpoint() -> Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let url = format!("http://{}/token", listener.local_addr()?);
     thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let mut request = Vec::new();
-            let mut part = [0; 1024];
-            while !String::from_utf8_lossy(&request).contains("grant_type=client_credentials") {
-                match stream.read(&mut part) {
-                    Ok(1..) => request.extend_from_slice(&part),
-                    _ => break,
-                }
-            }
-            // "towpath:letmein"
-            let is_known = String::from_utf8_lossy(&request).contains("Basic dG93cGF0aDpsZXRtZWlu");
-            let (status, body) = if is_known {
-                (
-                    "200 OK",
-                    format!(r#"{{"access_token":"{}","expires_in":600}}"#, token(600)),
-                )
-            } else {
-                (
-                    "401 Unauthorized",
-                    r#"{"error":"invalid_client","error_description":"wrong secret"}"#.to_owned(),
-                )
-            };
-            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
-            // A client that went away is none of its business.
-            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            grant_token(&mut stream);
         }
     });
     Ok(url)
+}
+
+/// As [`token_endpoint`], of https, with key and certificate of this file.
+fn tls_token_endpoint(server: &Path) -> Result<String> {
+    let pem = fs::read(server)?;
+    let chain = CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>()?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, PrivateKeyDer::from_pem_slice(&pem)?)?;
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let url = format!("https://{}/token", listener.local_addr()?);
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let Ok(connection) = ServerConnection::new(Arc::clone(&config)) else {
+                return;
+            };
+            let mut stream = StreamOwned::new(connection, stream);
+            grant_token(&mut stream);
+            stream.conn.send_close_notify();
+            let _ = stream.flush();
+        }
+    });
+    Ok(url)
+}
+
+/// Reads a request for a token and answers it.
+fn grant_token(stream: &mut (impl Read + Write)) {
+    let mut request = Vec::new();
+    let mut part = [0; 1024];
+    while !String::from_utf8_lossy(&request).contains("grant_type=client_credentials") {
+        match stream.read(&mut part) {
+            Ok(read @ 1..) => request.extend_from_slice(&part[..read]),
+            _ => break,
+        }
+    }
+    // "towpath:letmein"
+    let is_known = String::from_utf8_lossy(&request).contains("Basic dG93cGF0aDpsZXRtZWlu");
+    let (status, body) = if is_known {
+        (
+            "200 OK",
+            format!(r#"{{"access_token":"{}","expires_in":600}}"#, token(600)),
+        )
+    } else {
+        (
+            "401 Unauthorized",
+            r#"{"error":"invalid_client","error_description":"wrong secret"}"#.to_owned(),
+        )
+    };
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+    // A client that went away is none of its business.
+    let _ = stream.write_all(format!("{head}{body}").as_bytes());
 }
 
 fn address(broker: &Broker) -> Result<&str> {
@@ -258,6 +291,97 @@ fn every_mechanism_mirrors_what_is_there() -> Result<()> {
         for secret in [PLAIN_PASSWORD, "letmein", "eyJ"] {
             ensure!(!log.contains(secret), "a secret is in the log: {log}");
         }
+    }
+    Ok(())
+}
+
+/// As Kafka's clients: whom to trust there is in the JAAS line, and what the brokers' certificates are trusted by has no say.
+#[test]
+fn a_token_endpoint_of_https_is_trusted_by_the_stores_in_the_jaas_line() -> Result<()> {
+    let folder = TempDir::new()?;
+    let authority = Authority::new(folder.path(), "identity provider")?;
+    let endpoint = tls_token_endpoint(&authority.server("server.pem", &["127.0.0.1"])?)?;
+    let kafka = world().source.kafka();
+    let p12 = trust_store(
+        kafka,
+        &authority.pem(),
+        &folder.path().join("trust.p12"),
+        "PKCS12",
+    )?;
+    let client = r#"clientId="towpath" clientSecret="letmein""#;
+    let by = |location: &Path, more: &str| {
+        let location = location.display();
+        token_from(
+            &endpoint,
+            &format!("{client} ssl.truststore.location=\"{location}\" {more}"),
+        )
+    };
+    let password = format!("ssl.truststore.password=\"{STORE_PASSWORD}\"");
+    for (topic, keys) in [
+        ("by-https-pem", by(&authority.pem(), "")),
+        ("by-https-p12", by(&p12, &password)),
+    ] {
+        produce(topic, 1000)?;
+        let mut worker = both(topic, &keys)?;
+        worker.start()?;
+        worker
+            .wait_until_mirrored(topic, &world().source, SOON)
+            .context(topic)?;
+        worker.stop()?;
+        assert_same(topic, 1000)?;
+        let log = worker.log_text();
+        for secret in [STORE_PASSWORD, "letmein", "eyJ"] {
+            ensure!(!log.contains(secret), "a secret is in the log: {log}");
+        }
+    }
+    let stranger = Authority::new(&folder.path().join("stranger"), "stranger")?;
+    let misnamed = tls_token_endpoint(&authority.server("misnamed.pem", &["login.example"])?)?;
+    let trust = format!(
+        "{client} ssl.truststore.location=\"{}\"",
+        authority.pem().display()
+    );
+    let cannot = "cannot be asked: the token endpoint";
+    let option = "source.cluster.sasl.jaas.config, option ssl.truststore.location";
+    for (what, keys, parts) in [
+        (
+            "trusted by the system alone",
+            token_from(&endpoint, client),
+            &[
+                cannot,
+                "'s certificate is not from an authority in the system's store",
+                option,
+            ][..],
+        ),
+        (
+            "another authority",
+            by(&stranger.pem(), ""),
+            &[
+                cannot,
+                "'s certificate is not from an authority in ",
+                option,
+                "put the certificate",
+            ],
+        ),
+        (
+            "another name",
+            token_from(&misnamed, &trust),
+            &[
+                cannot,
+                " is addressed as 127.0.0.1, and its certificate is for DnsName(\"login.example\")",
+                "use a name of the certificate in the URL",
+            ],
+        ),
+        (
+            "no such store",
+            by(&folder.path().join("none.pem"), ""),
+            &[option, "none.pem", "cannot be read: No such file"],
+        ),
+    ] {
+        produce_once("misfit")?;
+        let source = address(&world().source)?;
+        let good = plain("mirror", PASSWORD);
+        let worker = mirror("misfit", (source, &keys), (address(&world().target)?, &good))?;
+        refuses(&worker, &[parts]).context(what)?;
     }
     Ok(())
 }

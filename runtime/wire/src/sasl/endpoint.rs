@@ -18,6 +18,7 @@ use tokio::{
 use super::token::{self, Error};
 use crate::{
     Address, Options, Tls,
+    error::refused,
     transport::{self, Transport},
 };
 
@@ -33,7 +34,7 @@ pub(super) struct Grant<'a> {
 }
 
 /// Of the configuration keys that TLS errors name.
-const KEYS: &str = "sasl.oauthbearer.";
+const KEYS: &str = "sasl.jaas.config, option ";
 /// A token and what is said about it.
 const LONGEST_ANSWER: usize = 2 * token::LONGEST;
 
@@ -45,19 +46,28 @@ impl TokenEndpoint {
         self.0.scheme_str() != Some("https")
     }
 
-    /// Asks for a token; answers its text, and how long it lives when the endpoint says so.
+    /// Asks for a token, by `tls` where it is of https; answers its text, and how long it lives when the endpoint says so.
     pub(super) async fn ask(
         &self,
         grant: &Grant<'_>,
+        tls: Option<&Tls>,
         options: &Options,
     ) -> Result<(String, Option<Duration>), Error> {
         let address = self.address();
-        // Kafka's clients take the JVM's authorities here too, and not the brokers' ones.
-        let tls = (!self.is_plain()).then(|| Tls::of_the_system(KEYS));
+        // As Kafka's clients: the JVM's authorities where the JAAS line names none, and never the brokers'.
+        let trusted = || {
+            tls.cloned()
+                .unwrap_or_else(|| Tls::of_a_token_endpoint(KEYS, None, None))
+        };
+        let tls = (!self.is_plain()).then(trusted);
         let transport = transport::open_to(&address, tls.as_ref(), options.connect_timeout);
-        let transport = transport
-            .await
-            .map_err(|cause| self.unreachable(cause.to_string()))?;
+        let transport = transport.await.map_err(|cause| match refused(&cause) {
+            Some(what) => Error::Tls {
+                url: self.to_string(),
+                what: what.to_string(),
+            },
+            None => self.unreachable(cause.to_string()),
+        })?;
         let asking = async {
             match transport {
                 Transport::Plain(reader, writer) => self.post(join(reader, writer), grant).await,

@@ -18,7 +18,7 @@ use super::{
     gate::Gate,
     token::{self, Token},
 };
-use crate::{Options, Secret};
+use crate::{Options, Secret, Tls};
 
 /// Tokens for OAUTHBEARER. Clones share the token at hand: one is fetched for all connections of a client, and one at a time.
 #[derive(Clone, Debug)]
@@ -41,7 +41,7 @@ pub enum TokenSource {
     /// A file with one token, written by somebody else: `sasl.oauthbearer.token.endpoint.url=file:///path`. Read at each use.
     File(PathBuf),
     /// The grant `client_credentials` of OAuth 2 (RFC 6749, 4.4).
-    ClientCredentials(ClientCredentials),
+    ClientCredentials(Box<ClientCredentials>),
 }
 
 /// Who asks a token endpoint, and for what.
@@ -52,6 +52,8 @@ pub struct ClientCredentials {
     pub client_secret: Secret,
     /// `sasl.oauthbearer.scope`: separated by blanks.
     pub scope: Option<String>,
+    /// For an endpoint of https; None: the authorities that the system trusts.
+    pub tls: Option<Tls>,
 }
 
 #[derive(Debug, Default)]
@@ -93,6 +95,13 @@ impl OauthBearer {
 
     pub(super) fn extensions(&self) -> Vec<(String, String)> {
         self.0.extensions.clone()
+    }
+
+    pub(super) fn tls_of_token_endpoint(&self) -> Option<&Tls> {
+        match &self.0.source {
+            TokenSource::File(_) => None,
+            TokenSource::ClientCredentials(credentials) => credentials.tls.as_ref(),
+        }
     }
 
     /// Whom the last token was about.
@@ -183,7 +192,8 @@ impl OauthBearer {
             scope: credentials.scope.as_deref(),
         };
         let asked = SystemTime::now();
-        let granted = credentials.endpoint.ask(&grant, options).await;
+        let tls = credentials.tls.as_ref();
+        let granted = credentials.endpoint.ask(&grant, tls, options).await;
         let (text, expires_in) = granted.map_err(|error| self.not_fetched(error.into()))?;
         let place = format!("the token of {}", credentials.endpoint);
         let mut token = Token::parse(&text, &place).map_err(|error| self.not_fetched(error.into()))?;

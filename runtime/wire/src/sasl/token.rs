@@ -27,6 +27,9 @@ pub enum Error {
     Expired { place: String, since: Duration },
     #[error("the token endpoint {url} cannot be asked: {cause}")]
     Unreachable { url: String, cause: String },
+    /// The two sides do not come together; the sentence says what to change.
+    #[error("the token endpoint {url} cannot be asked: {what}")]
+    Tls { url: String, what: String },
     #[error("the token endpoint {url} refused client {client:?}: {status}{what}")]
     Refused {
         url: String,
@@ -64,6 +67,7 @@ impl Error {
             Self::Unreachable { .. } => {
                 "check the URL, and that the endpoint can be reached from this machine"
             }
+            Self::Tls { .. } => "it is asked again then",
             Self::Refused { .. } => "check the client's id and secret, and sasl.oauthbearer.scope",
             Self::Failed { .. } => "look at the endpoint; it is asked again",
             Self::Answer { .. } => "check that this is the token URL of the identity provider",

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use towpath_domain::config::{Config, Definition, Key, Presence, Problem, Shape, Values};
 
 use super::{Environment, Secret, Security};
+use crate::Sasl;
 
 /// Every key, without its prefix.
 pub const DEFINITION: Definition = Definition {
@@ -123,7 +124,7 @@ pub const DEFINITION: Definition = Definition {
             name: "sasl.oauthbearer.token.endpoint.url",
             shape: Shape::Text,
             presence: Presence::Optional,
-            documentation: "where tokens come from: a token endpoint for client credentials, or file:///path of a file with a token",
+            documentation: "where tokens come from: a token endpoint for client credentials, or file:///path of a file with a token. Whom to trust at https:// is said by ssl.truststore.* and ssl.keystore.* as options in sasl.jaas.config, as in Kafka's clients; the authorities that the system trusts otherwise",
         },
         Key {
             name: "sasl.oauthbearer.scope",
@@ -162,6 +163,8 @@ struct Given<'a> {
     values: Values,
     names: Vec<&'a str>,
     environment: &'a Environment,
+    /// The keys are options of this JAAS line.
+    line: Option<Secret>,
 }
 
 // === impl Security ===
@@ -203,6 +206,7 @@ impl Security {
             values,
             names: own.keys().map(String::as_str).collect(),
             environment,
+            line: None,
         };
         let protocol = given.values.text("security.protocol");
         let tls = if protocol.ends_with("SSL") {
@@ -224,9 +228,12 @@ impl Security {
         }
     }
 
-    /// Opens key store and trust store; all mistakes at once. Blocks: see [`Tls::check`](super::Tls::check).
+    /// Opens key stores and trust stores, those for a token endpoint too; all mistakes at once. Blocks: see
+    /// [`Tls::check`](super::Tls::check).
     pub fn check(&self) -> Vec<Problem> {
-        self.tls.as_ref().map(super::Tls::check).unwrap_or_default()
+        let endpoint = self.sasl.as_ref().and_then(Sasl::tls_of_token_endpoint);
+        let all = self.tls.iter().chain(endpoint);
+        all.flat_map(super::Tls::check).collect()
     }
 }
 
@@ -243,6 +250,10 @@ impl Given<'_> {
 
     fn secret(&self, name: &str) -> Option<Secret> {
         let text = self.values.get(name)?;
+        if let Some(line) = &self.line {
+            let key = DEFINITION.keys.iter().find(|key| key.name == name)?;
+            return Some(line.option(key.name));
+        }
         Some(Secret::new(&self.key(name), text, self.environment))
     }
 

@@ -32,7 +32,7 @@ use verify::Verifier;
 
 pub use export::Pem;
 
-pub(crate) use explain::{About, Refused};
+pub(crate) use explain::{About, Refused, Server};
 pub(crate) use store::{Kind, Place, Role, Store};
 pub(crate) use stream::Stream;
 
@@ -49,6 +49,7 @@ struct Inner {
 pub(crate) struct Settings {
     /// Of the configuration keys, such as `source.cluster.`.
     pub(crate) prefix: Arc<str>,
+    pub(crate) server: Server,
     /// None: the authorities that the system trusts, as Java takes its own `cacerts`.
     pub(crate) trust: Option<Store>,
     pub(crate) identity: Option<Store>,
@@ -96,12 +97,13 @@ impl Tls {
         }))
     }
 
-    /// With the authorities that the system trusts. `prefix` is what its errors say before `ssl.`.
-    pub(crate) fn of_the_system(prefix: &str) -> Self {
+    /// For a token endpoint. Kafka's clients take none of the brokers' keys there, only those in the JAAS line, and of them the stores.
+    pub(crate) fn of_a_token_endpoint(prefix: &str, trust: Option<Store>, identity: Option<Store>) -> Self {
         Self::new(Settings {
             prefix: prefix.into(),
-            trust: None,
-            identity: None,
+            server: Server::TokenEndpoint,
+            trust,
+            identity,
             host_name: HostNameCheck::Https,
             versions: rustls::ALL_VERSIONS.to_vec(),
             cipher_suites: Vec::new(),
@@ -179,6 +181,7 @@ impl Settings {
         let identity = self.identity(contents.identity.as_ref(), &provider);
         let (verifier, identity) = both(trust, identity)?;
         let about = About {
+            server: self.server,
             prefix: Arc::clone(&self.prefix),
             trust: match &self.trust {
                 Some(store) => store.place_key(),

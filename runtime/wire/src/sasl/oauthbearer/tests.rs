@@ -57,14 +57,15 @@ impl Endpoint {
     fn oauth_by(&self, scheme: &str) -> OauthBearer {
         let secret = |text| Secret::new("sasl.jaas.config", text, &Environment::default());
         OauthBearer::new(
-            TokenSource::ClientCredentials(ClientCredentials {
+            TokenSource::ClientCredentials(Box::new(ClientCredentials {
                 endpoint: format!("{scheme}://127.0.0.1:{}/token?x=1", self.port)
                     .parse()
                     .unwrap(),
                 client_id: secret("mirror"),
                 client_secret: secret("s3cret"),
                 scope: Some("a b/c".to_owned()),
-            }),
+                tls: None,
+            })),
             Vec::new(),
         )
     }

@@ -1,10 +1,10 @@
 //! `sasl.*`.
 
-use towpath_domain::config::Problem;
+use towpath_domain::config::{Config, Problem};
 
-use super::Given;
+use super::{DEFINITION, Given, tls};
 use crate::{
-    ClientCredentials, Login, OauthBearer, Sasl, ScramHash, Secret, TokenEndpoint, TokenSource,
+    ClientCredentials, Login, OauthBearer, Sasl, ScramHash, Secret, Tls, TokenEndpoint, TokenSource,
     security::jaas::Jaas,
 };
 
@@ -135,8 +135,8 @@ fn oauthbearer(given: &Given<'_>, problems: &mut Vec<Problem>) -> Option<OauthBe
     for (name, value) in line.iter().flat_map(|line| &line.options) {
         if let Some(extension) = name.strip_prefix("extension_") {
             extensions.push((extension.to_owned(), value.clone()));
-        } else if !["clientId", "clientSecret", "scope"].contains(&name.as_str()) {
-            let remedy = "clientId, clientSecret, scope and extension_<name> are; remove it";
+        } else if !["clientId", "clientSecret", "scope"].contains(&name.as_str()) && !is_of_store(name) {
+            let remedy = "clientId, clientSecret, scope, extension_<name>, ssl.truststore.* and ssl.keystore.* are; remove it";
             problems.push(given.problem(JAAS, format!("its option {name} is not known"), remedy));
         }
     }
@@ -158,7 +158,22 @@ fn oauthbearer(given: &Given<'_>, problems: &mut Vec<Problem>) -> Option<OauthBe
         option(CLIENT_SECRET, "clientSecret"),
     );
     let scope = option(SCOPE, "scope").and_then(|scope| scope.resolve().ok());
+    let stores: Config = line
+        .iter()
+        .flat_map(|line| &line.options)
+        .filter(|(name, _)| is_of_store(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     let url = given.values.get(URL);
+    let is_https = url.is_some_and(|url| url.starts_with("https://"));
+    for name in stores.keys().filter(|_| url.is_some() && !is_https) {
+        let message = format!(
+            "its option {name} has no effect: {} is not https://",
+            given.key(URL)
+        );
+        problems.push(given.problem(JAAS, message, "remove it, or give a URL of https://"));
+    }
+    let tls = is_https.then(|| tls_of_token_endpoint(given, &stores, problems));
     let source = match (url, url.and_then(|url| url.strip_prefix("file://"))) {
         (None, _) => {
             let remedy = "give the URL of a token endpoint, or file:///path of a file with a token";
@@ -194,13 +209,39 @@ fn oauthbearer(given: &Given<'_>, problems: &mut Vec<Problem>) -> Option<OauthBe
                     "the client's secret is sent in clear text: use https://"
                 );
             }
-            TokenSource::ClientCredentials(ClientCredentials {
+            TokenSource::ClientCredentials(Box::new(ClientCredentials {
                 endpoint,
                 client_id,
                 client_secret,
                 scope,
-            })
+                tls,
+            }))
         }
     };
     (problems.len() == before).then(|| OauthBearer::new(source, extensions))
+}
+
+/// What Kafka's clients take for a token endpoint of `ssl.*` in the JAAS line; the rest has no effect there (`JaasOptionsUtils`).
+fn is_of_store(name: &str) -> bool {
+    name.starts_with("ssl.truststore.") || name.starts_with("ssl.keystore.") || name == "ssl.key.password"
+}
+
+fn tls_of_token_endpoint(given: &Given<'_>, stores: &Config, problems: &mut Vec<Problem>) -> Tls {
+    let prefix = format!("{}, option ", given.key(JAAS));
+    let (values, mistakes) = DEFINITION.parse(stores, |_| false);
+    // A misspelt option may be a password's.
+    let is_known = |name: &str| DEFINITION.keys.iter().any(|key| key.name == name);
+    problems.extend(mistakes.into_iter().map(|mistake| Problem {
+        value: mistake.value.filter(|_| is_known(&mistake.key)),
+        key: format!("{prefix}{}", mistake.key),
+        ..mistake
+    }));
+    let options = Given {
+        prefix: prefix.into(),
+        values,
+        names: stores.keys().map(String::as_str).collect(),
+        environment: given.environment,
+        line: given.secret(JAAS),
+    };
+    tls::of_a_token_endpoint(&options, problems)
 }

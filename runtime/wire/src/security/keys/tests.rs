@@ -183,6 +183,13 @@ fn mechanisms_are_taken_with_their_credentials() {
             ),
         ],
         vec![
+            url,
+            (
+                "sasl.jaas.config",
+                "MODULE clientId=\"i\" clientSecret=\"hidden\" ssl.truststore.location=\"/trust.p12\" ssl.truststore.password=\"hidden\";",
+            ),
+        ],
+        vec![
             ("sasl.oauthbearer.token.endpoint.url", "file:///token"),
             ("sasl.jaas.config", "MODULE ;"),
         ],
@@ -195,6 +202,44 @@ fn mechanisms_are_taken_with_their_credentials() {
         let keys: Vec<_> = keys.iter().map(|(key, value)| (*key, value.as_str())).collect();
         let security = sasl(&keys).unwrap();
         assert!(!format!("{security:?}").contains("hidden"), "{security:?}");
+    }
+}
+
+/// They are opened at the start as the brokers' are, and secrets among them are read anew at each use.
+#[test]
+fn stores_for_a_token_endpoint_are_checked_and_their_passwords_may_be_references() {
+    let folder = tempfile::tempdir().unwrap();
+    let passwords = folder.path().join("passwords");
+    std::fs::write(&passwords, "trust=hidden\n").unwrap();
+    let store = folder.path().join("trust.jks");
+    // What a JKS store begins with, and nothing behind it.
+    std::fs::write(&store, [0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2]).unwrap();
+    let of = |store: &std::path::Path| {
+        let line = format!(
+            "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required clientId=i clientSecret=s \
+             ssl.truststore.location=\"{}\" ssl.truststore.password=\"${{file:{}:trust}}\";",
+            store.display(),
+            passwords.display()
+        );
+        let keys = [
+            ("sasl.mechanism", "OAUTHBEARER"),
+            ("sasl.oauthbearer.token.endpoint.url", "https://login.example"),
+            ("sasl.jaas.config", line.as_str()),
+        ];
+        let problems = sasl(&keys).unwrap().check();
+        problems.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    for (path, said) in [
+        (folder.path().join("none"), "cannot be read: No such file"),
+        (store, "JKS"),
+    ] {
+        let problems = of(&path);
+        let [problem] = &problems[..] else {
+            panic!("{problems:#?}")
+        };
+        let key = "source.cluster.sasl.jaas.config, option ssl.truststore.";
+        assert!(problem.starts_with(key) && problem.contains(said), "{problem}");
+        assert!(!problem.contains("hidden"), "{problem}");
     }
 }
 
@@ -269,6 +314,49 @@ fn what_is_wrong_with_a_mechanism_is_one_sentence_without_secrets() {
                 ("sasl.jaas.config", of("unsecuredLoginStringClaim_sub=\"hidden\"")),
             ],
             "source.cluster.sasl.jaas.config: its option unsecuredLoginStringClaim_sub is not known; clientId",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "OAUTHBEARER".to_owned()),
+                (url, "file:///token".to_owned()),
+                ("sasl.jaas.config", of("ssl.truststore.password=\"hidden\"")),
+            ],
+            "source.cluster.sasl.jaas.config: its option ssl.truststore.password has no effect: \
+             source.cluster.sasl.oauthbearer.token.endpoint.url is not https://; remove it",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "OAUTHBEARER".to_owned()),
+                (url, "https://login.example".to_owned()),
+                (
+                    "sasl.jaas.config",
+                    of("clientId=i clientSecret=hidden ssl.truststore.password=hidden"),
+                ),
+            ],
+            "source.cluster.sasl.jaas.config, option ssl.truststore.password: has no effect without \
+             source.cluster.sasl.jaas.config, option ssl.truststore.location; name the store",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "OAUTHBEARER".to_owned()),
+                (url, "https://login.example".to_owned()),
+                (
+                    "sasl.jaas.config",
+                    of("clientId=i clientSecret=hidden ssl.truststore.lokation=hidden"),
+                ),
+            ],
+            "source.cluster.sasl.jaas.config, option ssl.truststore.lokation",
+        ),
+        (
+            vec![
+                ("sasl.mechanism", "OAUTHBEARER".to_owned()),
+                (url, "https://login.example".to_owned()),
+                (
+                    "sasl.jaas.config",
+                    of("clientId=i clientSecret=hidden ssl.cipher.suites=hidden"),
+                ),
+            ],
+            "source.cluster.sasl.jaas.config: its option ssl.cipher.suites is not known; clientId",
         ),
         (
             vec![

@@ -6,7 +6,7 @@ use rustls::{CipherSuite, SupportedCipherSuite, SupportedProtocolVersion, crypto
 use towpath_domain::config::{Problem, nearest};
 
 use super::Given;
-use crate::security::tls::{HostNameCheck, Kind, Place, Role, Settings, Store, Tls};
+use crate::security::tls::{HostNameCheck, Kind, Place, Role, Server, Settings, Store, Tls};
 
 /// None when there are problems.
 pub(super) fn parse(given: &Given<'_>, problems: &mut Vec<Problem>) -> Option<Tls> {
@@ -19,6 +19,7 @@ pub(super) fn parse(given: &Given<'_>, problems: &mut Vec<Problem>) -> Option<Tl
     let cipher_suites = cipher_suites(given, &versions, problems);
     let settings = Settings {
         prefix: Arc::clone(&given.prefix),
+        server: Server::Broker,
         trust: trust(given, problems),
         identity: identity(given, problems),
         host_name,
@@ -35,6 +36,12 @@ pub(super) fn parse(given: &Given<'_>, problems: &mut Vec<Problem>) -> Option<Tl
         );
     }
     Some(Tls::new(settings))
+}
+
+/// For a token endpoint: the stores alone.
+pub(super) fn of_a_token_endpoint(given: &Given<'_>, problems: &mut Vec<Problem>) -> Tls {
+    let (trust, identity) = (trust(given, problems), identity(given, problems));
+    Tls::of_a_token_endpoint(&given.prefix, trust, identity)
 }
 
 fn trust(given: &Given<'_>, problems: &mut Vec<Problem>) -> Option<Store> {
