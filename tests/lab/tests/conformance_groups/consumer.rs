@@ -88,6 +88,9 @@ fn checks(target: &Target) -> Result<()> {
         |request: ConsumerGroupHeartbeatRequest| Ok::<_, anyhow::Error>(at.call(1, &request)?.error_code);
     is("no group id", code(joining("", "a", &["t"]))?, 42)?;
     is("no member id", code(joining(group, "", &["t"]))?, 42)?;
+    let nothing = joining(group, "a", &[]).with_subscribed_topic_names(None);
+    is("no subscription", code(nothing)?, 42)?;
+    is("no topics", code(joining(group, "a", &[]))?, 0)?;
     is(
         "no timeout",
         code(joining(group, "a", &["t"]).with_rebalance_timeout_ms(-1))?,
@@ -228,6 +231,12 @@ fn epochs(target: &Target) -> Result<()> {
         "the epoch before, silent",
         at.call(1, &beat(group, "a", 2))?.error_code,
         110,
+    )?;
+    let again = at.call(1, &joining(group, "a", &["consumer-epochs"]))?;
+    is(
+        "it joins again",
+        (again.error_code, again.assignment.is_some()),
+        (0, true),
     )
 }
 

@@ -64,10 +64,9 @@ impl Beat {
             if self.owned.as_ref().is_none_or(|owned| !owned.is_empty()) {
                 return invalid("TopicPartitions must be empty when (re-)joining.");
             }
-            let names = self.topics.as_ref().is_some_and(|topics| !topics.is_empty());
-            if !names && self.pattern.as_deref().is_none_or(str::is_empty) {
+            if self.topics.is_none() && self.pattern.is_none() {
                 return invalid(
-                    "Either SubscribedTopicNames or SubscribedTopicRegex must be non-empty when (re-)joining.",
+                    "Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.",
                 );
             }
         }
@@ -158,6 +157,10 @@ impl Group {
             self.add(now, beat);
             return Ok(true);
         };
+        if beat.epoch == 0 {
+            // The answer to its join was lost, or it starts anew: it is told again what it has.
+            return Ok(false);
+        }
         let behind = beat.epoch == member.previous_epoch && is_within(beat.owned.as_ref(), &member.assigned);
         if beat.epoch != member.epoch && !behind {
             return Err(ResponseError::FencedMemberEpoch);

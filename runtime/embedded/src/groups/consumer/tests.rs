@@ -242,7 +242,13 @@ fn a_heartbeat_is_checked_whatever_the_group() {
     let code = |beat: Beat| beat.check().err().map(|(error, _)| error);
     assert_eq!(code(joining("a", &["t"])), None);
     let invalid = Some(ResponseError::InvalidRequest);
-    assert_eq!(code(joining("a", &[])), invalid);
+    assert_eq!(
+        code(Beat {
+            topics: None,
+            ..joining("a", &[])
+        }),
+        invalid
+    );
     assert_eq!(
         code(Beat {
             rebalance_timeout: None,
