@@ -1,8 +1,9 @@
-use std::{collections::BTreeMap, ops::RangeInclusive};
+use std::ops::RangeInclusive;
 
 use kafka_protocol::{
     messages::{
-        AlterConfigsRequest, AlterConfigsResponse, alter_configs_request::AlterConfigsResource,
+        AlterConfigsRequest, AlterConfigsResponse,
+        alter_configs_request::{AlterConfigsResource, AlterableConfig},
         alter_configs_response::AlterConfigsResourceResponse,
     },
     protocol::StrBytes,
@@ -10,10 +11,9 @@ use kafka_protocol::{
 
 use super::{
     Api,
-    describe_configs::check_access,
-    incremental_alter_configs::{Change, alter},
+    altering::{Base, Change, altered},
 };
-use crate::{ErrorCode, acls::Operation, context::Context};
+use crate::{ErrorCode, context::Context};
 
 /// The old way: what is not named goes back to its default.
 impl Api for AlterConfigsRequest {
@@ -22,21 +22,21 @@ impl Api for AlterConfigsRequest {
     async fn handle(self, ctx: &Context, _: i16) -> AlterConfigsResponse {
         let mut state = ctx.state();
         let responses = self.resources.iter().map(|asked| {
-            let named = asked.configs.iter();
-            let changes = named.map(|config| match &config.value {
+            let change = |config: &AlterableConfig| match &config.value {
                 Some(value) => (config.name.to_string(), Change::Set(value.to_string())),
                 None => (config.name.to_string(), Change::Delete),
-            });
-            let changes = changes.collect();
+            };
+            let changes = || Ok(asked.configs.iter().map(change).collect());
             let resource = (asked.resource_type, &*asked.resource_name);
-            let access = check_access(ctx, &state, Operation::AlterConfigs, resource);
-            let none = Some(BTreeMap::new());
-            let altered =
-                access.and_then(|()| alter(&mut state, resource, none, changes, self.validate_only));
-            match altered {
-                Ok(()) => response(asked, 0, None),
-                Err(denied) => response(asked, denied.code.code(), Some(denied.message)),
-            }
+            let (code, message) = altered(
+                ctx,
+                &mut state,
+                resource,
+                Base::Defaults,
+                changes,
+                self.validate_only,
+            );
+            response(asked, code, message)
         });
         let responses = responses.collect();
         AlterConfigsResponse::default().with_responses(responses)

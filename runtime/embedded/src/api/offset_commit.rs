@@ -1,21 +1,22 @@
 use std::ops::RangeInclusive;
 
-use kafka_protocol::{
-    messages::{
-        OffsetCommitRequest, OffsetCommitResponse,
-        offset_commit_request::OffsetCommitRequestPartition,
-        offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
-    },
-    protocol::StrBytes,
+use kafka_protocol::messages::{
+    OffsetCommitRequest, OffsetCommitResponse,
+    offset_commit_request::OffsetCommitRequestPartition,
+    offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
 };
 
-use super::{Api, number};
+use super::{
+    Api,
+    committing::{Asked, Commits},
+    number,
+};
 use crate::{
     ErrorCode,
     acls::{Operation, Resource},
     context::Context,
     coordinators::Kind,
-    groups::{self, classic::CommitKind, offsets::Offset},
+    groups::{self, classic::CommitKind, offsets::Offsets},
     state::State,
 };
 
@@ -75,57 +76,18 @@ fn check(
 }
 
 fn commit(request: &OffsetCommitRequest, ctx: &Context, state: &mut State) -> OffsetCommitResponse {
-    let mut commits = Vec::new();
+    let mut commits = Commits::default();
     let answer = each(request, |topic, partition| {
-        let code = refusal(
-            ctx,
-            state,
-            topic,
-            partition.partition_index,
-            partition.committed_metadata.as_ref(),
-        );
-        if code.is_none() {
-            let offset = Offset {
-                offset: partition.committed_offset,
-                leader_epoch: partition.committed_leader_epoch,
-                metadata: partition
-                    .committed_metadata
-                    .as_deref()
-                    .unwrap_or_default()
-                    .to_owned(),
-            };
-            commits.push((topic.to_owned(), partition.partition_index, offset));
-        }
-        code
+        let asked = Asked {
+            partition: partition.partition_index,
+            offset: partition.committed_offset,
+            leader_epoch: partition.committed_leader_epoch,
+            metadata: partition.committed_metadata.as_ref(),
+        };
+        commits.take(ctx, state, topic, &asked)
     });
-    if let Some(group) = state.coordinators.groups.get_mut(&request.group_id) {
-        for (topic, partition, offset) in commits {
-            group.offsets.commit(&topic, partition, offset);
-        }
-    }
+    commits.store(state, &request.group_id, Offsets::commit);
     answer
-}
-
-/// Why an offset of one partition is not taken.
-pub(super) fn refusal(
-    ctx: &Context,
-    state: &State,
-    topic: &str,
-    partition: i32,
-    metadata: Option<&StrBytes>,
-) -> Option<ErrorCode> {
-    if let Some(code) = ctx.refused(topic, partition) {
-        return Some(code);
-    }
-    if !state.may(&ctx.client, Operation::Read, Resource::Topic, topic) {
-        return Some(ErrorCode::TopicAuthorizationFailed);
-    }
-    if state.topics.partition(topic, partition).is_none() {
-        return Some(ErrorCode::UnknownTopicOrPartition);
-    }
-    let limit = state.configs.number("offset.metadata.max.bytes");
-    let size = metadata.map_or(0, |metadata| metadata.len());
-    (i64::try_from(size).is_ok_and(|size| size > limit)).then_some(ErrorCode::OffsetMetadataTooLarge)
 }
 
 fn each(

@@ -6,13 +6,17 @@ use kafka_protocol::messages::{
     txn_offset_commit_response::{TxnOffsetCommitResponsePartition, TxnOffsetCommitResponseTopic},
 };
 
-use super::{Api, number, offset_commit::refusal};
+use super::{
+    Api,
+    committing::{Asked, Commits},
+    number,
+};
 use crate::{
     ErrorCode,
     acls::{Operation, Resource},
     context::Context,
     coordinators::Kind,
-    groups::{self, classic::CommitKind, offsets::Offset},
+    groups::{self, classic::CommitKind},
     state::State,
     transactions::{Adding, Identity},
 };
@@ -99,36 +103,20 @@ fn check(
 }
 
 fn commit(request: &TxnOffsetCommitRequest, ctx: &Context, state: &mut State) -> TxnOffsetCommitResponse {
-    let mut commits = Vec::new();
+    let mut commits = Commits::default();
     let answer = each(request, |topic, partition| {
-        let code = refusal(
-            ctx,
-            state,
-            topic,
-            partition.partition_index,
-            partition.committed_metadata.as_ref(),
-        );
-        if code.is_none() {
-            let offset = Offset {
-                offset: partition.committed_offset,
-                leader_epoch: partition.committed_leader_epoch,
-                metadata: partition
-                    .committed_metadata
-                    .as_deref()
-                    .unwrap_or_default()
-                    .to_owned(),
-            };
-            commits.push((topic.to_owned(), partition.partition_index, offset));
-        }
-        code
+        let asked = Asked {
+            partition: partition.partition_index,
+            offset: partition.committed_offset,
+            leader_epoch: partition.committed_leader_epoch,
+            metadata: partition.committed_metadata.as_ref(),
+        };
+        commits.take(ctx, state, topic, &asked)
     });
-    if let Some(group) = state.coordinators.groups.get_mut(&request.group_id) {
-        for (topic, partition, offset) in commits {
-            group
-                .offsets
-                .commit_in_transaction(request.producer_id.0, &topic, partition, offset);
-        }
-    }
+    let producer_id = request.producer_id.0;
+    commits.store(state, &request.group_id, |offsets, topic, partition, offset| {
+        offsets.commit_in_transaction(producer_id, topic, partition, offset);
+    });
     answer
 }
 
