@@ -157,7 +157,7 @@ fn watch(
             println!(
                 "first records mirrored after {:.1} s, all {} after {:.1} s",
                 first.unwrap_or_default().as_secs_f64(),
-                progress::grouped(total),
+                crate::number::grouped(total),
                 started.elapsed().as_secs_f64()
             );
             return Ok(());

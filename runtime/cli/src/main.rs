@@ -3,6 +3,7 @@
 
 mod demo;
 mod failure;
+mod number;
 mod topic;
 mod worker;
 

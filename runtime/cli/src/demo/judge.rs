@@ -2,7 +2,8 @@
 
 use towpath_kafka::verify::{self, Endpoint, Error, Mask, Options};
 
-use super::{REPLACEMENT, Topic, clusters::Clusters, content, progress::grouped};
+use super::{REPLACEMENT, Topic, clusters::Clusters, content};
+use crate::number::grouped;
 
 /// Compares every topic and prints the table. True when all is equal.
 pub(super) fn judge(clusters: &Clusters, topics: &[Topic]) -> anyhow::Result<bool> {

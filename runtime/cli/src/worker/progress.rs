@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::connectors::Status;
+use crate::number::grouped;
 
 /// Rates are over this long.
 const WINDOW: Duration = Duration::from_secs(5);
@@ -175,18 +176,6 @@ fn partitions(count: usize) -> String {
     } else {
         format!("{count} partitions")
     }
-}
-
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]
