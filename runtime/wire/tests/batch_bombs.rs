@@ -1,40 +1,14 @@
 //! What a batch claims never decides how much memory is allocated: the limits do. Measured with a counting allocator, so it is a test binary alone.
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    io::Write,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::io::Write;
 
 use batch_support::{batch, encode, random, records, resign, signed};
 use bytes::Bytes;
 use towpath_wire::batch::{Compression, Error, Limits, Piece, batches, decode, decode_legacy};
 
 mod batch_support;
-
-struct Counting;
-
-static LARGEST: AtomicUsize = AtomicUsize::new(0);
-
-// The largest request is remembered, all else is the system allocator's work.
-#[expect(
-    unsafe_code,
-    reason = "an allocator cannot be written otherwise; both calls pass their arguments on as they came"
-)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
+mod counting;
 
 const LIMIT: usize = 1 << 20;
 /// 10,000 records of 40 bytes stay below the limit too.
@@ -57,13 +31,11 @@ fn raw(codec: Compression, count: i32, body: &[u8]) -> Bytes {
 }
 
 fn refused(name: &str, bytes: Bytes) -> Error {
-    LARGEST.store(0, Ordering::Relaxed);
-    let error = match batches(bytes).next() {
+    let (largest, error) = counting::largest_in(|| match batches(bytes).next() {
         Some(Ok(Piece::Batch(batch))) => decode(&batch, &LIMITS).unwrap_err(),
         Some(Ok(Piece::Legacy(legacy))) => decode_legacy(&legacy, &LIMITS).unwrap_err(),
         other => panic!("{name}: {other:?}"),
-    };
-    let largest = LARGEST.load(Ordering::Relaxed);
+    });
     assert!(largest <= LIMIT, "{name}: {largest} bytes at once for: {error}");
     error
 }

@@ -3,11 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 use std::{
-    alloc::{GlobalAlloc, Layout, System},
     fs,
     panic::catch_unwind,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -15,31 +13,10 @@ use towpath_fuzz_targets::{TARGETS, Target};
 
 #[path = "replay/answers.rs"]
 mod answers;
+#[path = "../../../runtime/wire/tests/counting/mod.rs"]
+mod counting;
 #[path = "replay/seeds.rs"]
 mod seeds;
-
-struct Counting;
-
-static LARGEST: AtomicUsize = AtomicUsize::new(0);
-
-// The largest request is remembered, all else is the system allocator's work.
-#[expect(
-    unsafe_code,
-    reason = "an allocator cannot be written otherwise; both calls pass their arguments on as they came"
-)]
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const SEED: u64 = 20_261_124;
 const CHANGES: usize = 4_000;
@@ -70,9 +47,7 @@ fn nothing_in_the_corpus_breaks_a_rule_and_no_change_of_it_does() {
 }
 
 fn run(target: &Target, data: &[u8], what: &str) {
-    LARGEST.store(0, Ordering::Relaxed);
-    let result = catch_unwind(|| (target.body)(data));
-    let largest = LARGEST.load(Ordering::Relaxed);
+    let (largest, result) = counting::largest_in(|| catch_unwind(|| (target.body)(data)));
     let limit = target.largest_allocation + 64 * data.len();
     if result.is_err() || largest > limit {
         let path = std::env::temp_dir().join(format!("towpath-{}", target.name));
