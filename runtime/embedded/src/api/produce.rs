@@ -40,6 +40,9 @@ struct Answered {
     answer: PartitionProduceResponse,
 }
 
+/// From this version on topics go by id (KIP-516).
+const BY_ID: i16 = 13;
+
 impl Api for ProduceRequest {
     const SERVED: RangeInclusive<i16> = 3..=13;
 
@@ -117,7 +120,7 @@ fn is_transactional(records: &Bytes) -> bool {
     batches(records.clone()).any(transactional)
 }
 
-/// From version 13 on topics go by id; an unknown id leaves the name empty.
+/// An id that nobody knows leaves the name empty.
 fn parts(request: &ProduceRequest, ctx: &Context) -> Vec<Part> {
     let state = ctx.state();
     let mut parts: Vec<Part> = Vec::new();
@@ -161,20 +164,22 @@ fn append(
     if let Some(code) = ctx.refused(&part.topic, part.partition) {
         return Err(refused(code));
     }
-    let settings = {
+    let unknown_topic = if version >= BY_ID {
+        ErrorCode::UnknownTopicId
+    } else {
+        ErrorCode::UnknownTopicOrPartition
+    };
+    let (id, settings) = {
         let state = ctx.state();
         // A topic by an id that nobody knows has no name.
         if !part.topic.is_empty() {
             let access = state.check_topic_access(&ctx.client, Operation::Write, &part.topic);
             access.map_err(refused)?;
         }
-        let topic = state.topics.get(&part.topic).ok_or_else(|| {
-            refused(if part.id.is_nil() {
-                ErrorCode::UnknownTopicOrPartition
-            } else {
-                ErrorCode::UnknownTopicId
-            })
-        })?;
+        let topic = state
+            .topics
+            .get(&part.topic)
+            .ok_or_else(|| refused(unknown_topic))?;
         let partition = topic.partition(part.partition);
         let partition = partition.ok_or_else(|| refused(ErrorCode::UnknownTopicOrPartition))?;
         if partition.leader != ctx.broker {
@@ -190,7 +195,7 @@ fn append(
         if request.acks == -1 && in_sync < least {
             return Err(refused(ErrorCode::NotEnoughReplicas));
         }
-        topic.settings
+        (topic.id, topic.settings)
     };
     // Without the lock: checksums and codecs take their time.
     let incoming = Incoming::check(part.records.clone(), version, &settings, ctx.now_ms())?;
@@ -199,8 +204,11 @@ fn append(
     if incoming.batch().is_transactional() {
         verify(&mut state, request, part, &incoming, version).map_err(refused)?;
     }
+    // It may have been deleted, created again or moved meanwhile.
+    if state.topics.get(&part.topic).is_none_or(|topic| topic.id != id) {
+        return Err(refused(unknown_topic));
+    }
     let partition = state.topics.partition_mut(&part.topic, part.partition);
-    // It may have been deleted or moved meanwhile.
     let partition = partition.ok_or_else(|| refused(ErrorCode::UnknownTopicOrPartition))?;
     if partition.leader != ctx.broker {
         return Err(refused(ErrorCode::NotLeaderOrFollower));
@@ -277,7 +285,7 @@ fn answer(ctx: &Context, answered: Vec<Answered>, version: i16) -> ProduceRespon
         if answer.current_leader.leader_id.0 >= 0 {
             leaders.push(answer.current_leader.leader_id.0);
         }
-        let (topic, id) = if version >= 13 {
+        let (topic, id) = if version >= BY_ID {
             (StrBytes::new(), id)
         } else {
             (topic, Uuid::nil())

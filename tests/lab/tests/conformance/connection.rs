@@ -10,8 +10,8 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::{
     messages::{
-        CreateTopicsRequest, FetchRequest, ListOffsetsRequest, ProduceRequest, RequestHeader, ResponseHeader,
-        TopicName,
+        CreateTopicsRequest, DeleteTopicsRequest, FetchRequest, ListOffsetsRequest, ProduceRequest,
+        RequestHeader, ResponseHeader, TopicName,
         create_topics_request::{CreatableTopic, CreatableTopicConfig},
         fetch_request::{FetchPartition, FetchTopic},
         fetch_response::PartitionData,
@@ -127,6 +127,13 @@ impl Connection {
                 .all(|partition| partition.error_code == 0)
         });
         id
+    }
+
+    pub fn delete_topic(&mut self, name: &str) {
+        let request = DeleteTopicsRequest::default()
+            .with_topic_names(vec![topic_name(name)])
+            .with_timeout_ms(30_000);
+        assert_eq!(self.call(&request, 5).responses[0].error_code, 0);
     }
 
     /// Produces to partition 0 with acks -1.

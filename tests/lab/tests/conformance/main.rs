@@ -60,6 +60,8 @@ cases! {
         without_acks_nothing_is_answered,
         unknown_partitions_are_refused,
         topics_go_by_id_from_version_13,
+        no_id_is_an_unknown_id,
+        the_id_of_a_deleted_topic_is_unknown_when_its_name_is_used_again,
         what_is_no_batch_is_refused,
         zstd_needs_version_7;
     sequences:

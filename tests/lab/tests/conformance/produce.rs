@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     batch::{CONTROL, DELETE_HORIZON, GZIP, LOG_APPEND_TIME, TRANSACTIONAL, ZSTD, batch, now_ms, stored},
-    connection::{Connection, produce},
+    connection::{Connection, eventually, produce},
     target::Target,
 };
 
@@ -325,19 +325,83 @@ pub fn unknown_partitions_are_refused(target: &Target) {
     );
 }
 
+/// Code and base offset of each partition, in the answer of a request by id.
+fn produced_by_id(connection: &mut Connection, topics: &[(Uuid, &[i32])]) -> Vec<(Uuid, i32, i16, i64)> {
+    let topic = |(id, partitions): &(Uuid, &[i32])| {
+        let records: Vec<_> = partitions
+            .iter()
+            .map(|partition| (*partition, batch(&["a"]).bytes()))
+            .collect();
+        let partitions = produce(&[("", &records)]).topic_data.remove(0).partition_data;
+        TopicProduceData::default()
+            .with_topic_id(*id)
+            .with_partition_data(partitions)
+    };
+    let request = produce(&[]).with_topic_data(topics.iter().map(topic).collect());
+    let answer = connection.call(&request, 13);
+    let mut answered = Vec::new();
+    for topic in &answer.responses {
+        for partition in &topic.partition_responses {
+            assert_eq!(partition.log_append_time_ms, -1);
+            answered.push((
+                topic.topic_id,
+                partition.index,
+                partition.error_code,
+                partition.base_offset,
+            ));
+        }
+    }
+    answered.sort_unstable();
+    answered
+}
+
 pub fn topics_go_by_id_from_version_13(target: &Target) {
     let mut connection = target.connect();
-    let id = connection.create_topic("by-id", 1, &[]);
-    for (id, code) in [(id, 0), (Uuid::from_u128(77), 100)] {
-        let mut request = produce(&[("", &[(0, batch(&["a"]).bytes())])]);
-        let partitions = request.topic_data.remove(0).partition_data;
-        let topic = TopicProduceData::default()
-            .with_topic_id(id)
-            .with_partition_data(partitions);
-        let answer = connection.call(&request.with_topic_data(vec![topic]), 13);
-        assert_eq!(answer.responses[0].topic_id, id);
-        assert_eq!(answer.responses[0].partition_responses[0].error_code, code);
-    }
+    let id = connection.create_topic("by-id", 2, &[]);
+    assert_eq!(produced_by_id(&mut connection, &[(id, &[0])]), [(id, 0, 0, 0)]);
+    let unknown = Uuid::from_u128(77);
+    let mut expected = vec![
+        (id, 0, 0, 1),
+        (id, 1, 0, 0),
+        (id, 9, 3, -1),
+        (unknown, 0, 100, -1),
+        (unknown, 1, 100, -1),
+    ];
+    expected.sort_unstable();
+    assert_eq!(
+        produced_by_id(&mut connection, &[(id, &[0, 1, 9]), (unknown, &[0, 1])]),
+        expected
+    );
+}
+
+pub fn no_id_is_an_unknown_id(target: &Target) {
+    let mut connection = with_topic(target, "no-id");
+    assert_eq!(
+        produced_by_id(&mut connection, &[(Uuid::nil(), &[0])]),
+        [(Uuid::nil(), 0, 100, -1)]
+    );
+}
+
+pub fn the_id_of_a_deleted_topic_is_unknown_when_its_name_is_used_again(target: &Target) {
+    let topic = "deleted-by-id";
+    let mut connection = target.connect();
+    let old = connection.create_topic(topic, 1, &[]);
+    assert_eq!(produced_by_id(&mut connection, &[(old, &[0])]), [(old, 0, 0, 0)]);
+    connection.delete_topic(topic);
+    eventually("the deleted topic to be unknown", || {
+        produced_by_id(&mut connection, &[(old, &[0])]) == [(old, 0, 100, -1)]
+    });
+    let new = connection.create_topic(topic, 1, &[]);
+    assert_ne!(new, old);
+    let mut expected = vec![(old, 0, 100, -1), (new, 0, 0, 0)];
+    expected.sort_unstable();
+    assert_eq!(
+        produced_by_id(&mut connection, &[(old, &[0]), (new, &[0])]),
+        expected
+    );
+    // By name it is the new one that gets the records.
+    let answer = connection.produce_in(topic, batch(&["b"]), 12);
+    assert_eq!((answer.error_code, answer.base_offset), (0, 1));
 }
 
 pub fn what_is_no_batch_is_refused(target: &Target) {
