@@ -11,7 +11,7 @@ use uuid::Uuid;
 pub struct TopicName(Arc<str>);
 
 /// A topic's identity (KIP-516). A topic that was deleted and created again has another one. All zeros: the broker is older than 2.8.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TopicId(pub Uuid);
 

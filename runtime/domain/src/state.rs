@@ -41,6 +41,16 @@ pub enum PartitionState {
         error: String,
         remedy: String,
     },
+    /// The target topic was deleted and created again: what was mirrored is not in the topic that has its name now.
+    TargetRecreated {
+        stored: TopicId,
+        found: TopicId,
+    },
+    /// The target's log ends at `end`, before `next`, up to where it was mirrored: acknowledged records are gone from it.
+    TargetDiverged {
+        next: Offset,
+        end: Offset,
+    },
     /// Two source topics map to one target topic.
     TopicCollision {
         target: TopicName,
@@ -74,6 +84,8 @@ impl PartitionState {
             Self::TopicRecreated { .. } => "topic-recreated",
             Self::SourceTruncated { .. } => "source-truncated",
             Self::TargetRefuses { .. } => "target-refuses",
+            Self::TargetRecreated { .. } => "target-recreated",
+            Self::TargetDiverged { .. } => "target-diverged",
             Self::TopicCollision { .. } => "topic-collision",
             Self::PartitionsShrunk { .. } => "partitions-shrunk",
             Self::SourceCorrupt { .. } => "source-corrupt",
@@ -108,6 +120,15 @@ impl fmt::Display for PartitionState {
                 error,
                 remedy,
             } => write!(f, "{name}: source offset {offset}: {error}; {remedy}"),
+            Self::TargetRecreated { stored, found } => write!(
+                f,
+                "{name}: the records were written to topic id {stored} of the target, which was deleted; the topic of its name is {found} now and lacks \
+                 them: mirror the topic anew"
+            ),
+            Self::TargetDiverged { next, end } => write!(
+                f,
+                "{name}: mirrored up to the target's offset {next}, but its log ends at {end}: mirror the topic anew"
+            ),
             Self::TopicCollision { target, with } => {
                 write!(f, "{name}: {with} is already mirrored to {target}")
             }

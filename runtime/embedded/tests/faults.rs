@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{batch, connect, fetch, partition, produce, values};
+use support::{connect, fetch, part, produce, values};
 use towpath_embedded::{Action, ApiKey, Cluster, ErrorCode, NewTopic, Options, Random, Rule, faults};
 use towpath_wire::{Client, Error, KafkaError, NodeId, ProduceAnswer, ProduceRequest};
 
@@ -31,7 +31,7 @@ async fn produce_under(
     let request = ProduceRequest {
         acks: -1,
         timeout: Duration::from_millis(200),
-        partitions: vec![(partition(), batch(&["a"]))],
+        partitions: vec![part(client, &["a"])],
     };
     let answer = match connection.produce(request).await {
         Ok(answer) => answer.await,
@@ -72,7 +72,7 @@ async fn faults_hit_the_requests_they_are_for() {
     let request = ProduceRequest {
         acks: 1,
         timeout: Duration::from_secs(1),
-        partitions: vec![(partition(), batch(&["d"]))],
+        partitions: vec![part(&client, &["d"])],
     };
     connection.produce(request).await.unwrap().await.unwrap_err();
     assert_eq!(lost.hits(), 1);
@@ -126,7 +126,7 @@ async fn what_hangs_is_never_answered_and_holds_up_its_connection_alone() {
     let request = ProduceRequest {
         acks: -1,
         timeout: Duration::ZERO,
-        partitions: vec![(partition(), batch(&["a"]))],
+        partitions: vec![part(&client, &["a"])],
     };
     let hanging = connection.produce(request).await.unwrap();
     assert_eq!(produce(&client, 1, &["b"]).await, Ok(0));
@@ -155,7 +155,7 @@ async fn rules_for_a_topic_leave_others_alone() {
     let request = ProduceRequest {
         acks: -1,
         timeout: Duration::ZERO,
-        partitions: vec![(partition(), batch(&["c"]))],
+        partitions: vec![part(&client, &["c"])],
     };
     connection.produce(request).await.unwrap().await.unwrap_err();
     assert_eq!((orders.seen(), orders.hits()), (2, 1));

@@ -1,5 +1,7 @@
 //! Which topics of the source are mirrored, under which names, and from where: asked at the start and again and again.
 
+mod written;
+
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex},
@@ -9,7 +11,7 @@ use towpath_domain::{
     LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition, state::PartitionState,
 };
 use towpath_wire::{
-    Client, Error, Isolation, OffsetSpec, PartitionMetadata, TopicMetadata, Topics, batch,
+    Client, Error, Isolation, OffsetSpec, PartitionMetadata, TopicMetadata, Topics,
     positions::{Position, PositionKey},
 };
 
@@ -17,7 +19,7 @@ use crate::{
     config::{Selection, Start},
     route::{self, Routes},
     targets::{self, Creation, Wanted},
-    task::Assignment,
+    task::{Assignment, Stored},
 };
 
 /// The source's topics that a connector selects.
@@ -45,11 +47,11 @@ pub(crate) struct Selected {
     pub unmatched: Vec<String>,
 }
 
-/// A topic, where it goes, and what its target takes or why it cannot go there.
+/// A topic, where it goes, and what its target is like or why it cannot go there.
 type Ready<'a> = (
     &'a TopicMetadata,
     &'a TopicName,
-    Result<batch::Target, PartitionState>,
+    Result<targets::Target, PartitionState>,
 );
 
 /// What a connector knows of its topics: the table by which the way back is found.
@@ -153,7 +155,7 @@ impl Discovery {
                         target: found.partitions,
                     })
                 }
-                (None, Some(Ok(found))) => Ok(found.batches),
+                (None, Some(Ok(found))) => Ok(found),
                 (None, Some(Err(error))) if error.is_retriable() => {
                     self.troubles.push(format!("preparing topic {target}: {error}"));
                     continue;
@@ -279,6 +281,7 @@ impl Discovery {
             .map(|(_, partition)| partition.clone())
             .collect();
         let mut starts = self.starts(&unstored).await?;
+        let ends = self.target_ends(&topics, &new).await?;
         let mut assignments = Vec::new();
         for ((topic, target, state), new) in topics.into_iter().zip(new) {
             let state = match (state, self.recreated(topic)) {
@@ -286,6 +289,13 @@ impl Discovery {
                     stored,
                     found: topic.id,
                 }),
+                (Ok(found), None) => match self.target_recreated(topic, target, found.id) {
+                    None => Ok(found),
+                    Some(stored) => Err(PartitionState::TargetRecreated {
+                        stored,
+                        found: found.id,
+                    }),
+                },
                 (state, _) => state,
             };
             for source in new {
@@ -298,21 +308,42 @@ impl Discovery {
                         "goes on under another name: what is before the offset is in topic {}, not in {target}", before.target.topic
                     );
                 }
-                let stored = position.map(|position| (position.offset, position.epoch));
-                let Some(start) = stored.or_else(|| starts.remove(&source)) else {
+                let start = position.map(|position| (position.offset, position.epoch));
+                let Some(start) = start.or_else(|| starts.remove(&source)) else {
                     continue;
+                };
+                let place = TopicPartition {
+                    topic: target.clone(),
+                    partition: source.partition,
+                };
+                let written = position.filter(|position| position.target.topic == *target);
+                let target_next = written.and_then(|position| position.target.next);
+                let state = match (&state, target_next) {
+                    (Ok(_), Some(next)) => match ends.get(&place) {
+                        Some(end) if *end < next => Err(PartitionState::TargetDiverged { next, end: *end }),
+                        Some(_) => state.clone(),
+                        // Left out: it is still unknown at the next round.
+                        None => continue,
+                    },
+                    _ => state.clone(),
+                };
+                // The row of a partition that does not begin stays as it is.
+                let target_id = match &state {
+                    Ok(found) => found.id,
+                    Err(_) => written.map_or(TopicId::ZERO, |position| position.target.topic_id),
                 };
                 self.known.insert(source.clone());
                 assignments.push(Assignment {
-                    target: TopicPartition {
-                        topic: target.clone(),
-                        partition: source.partition,
-                    },
+                    target: place,
+                    target_id,
                     topic_id: topic.id,
-                    batches: state.as_ref().ok().copied(),
+                    batches: state.as_ref().ok().map(|found| found.batches),
                     start,
-                    stored: stored.map(|(offset, _)| offset),
-                    state: state.as_ref().err().cloned().unwrap_or(PartitionState::Mirroring),
+                    stored: position.map(|position| Stored {
+                        offset: position.offset,
+                        target_next,
+                    }),
+                    state: state.err().unwrap_or(PartitionState::Mirroring),
                     source,
                 });
             }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use towpath_domain::TopicName;
+use towpath_domain::{TopicId, TopicName};
 use towpath_wire::{
     Client, ConfigEntry, Error, KafkaError, NewTopic, Operation, TopicMetadata, Topics,
     batch::{self, TimestampType},
@@ -21,6 +21,8 @@ const NOT_COPIED: [&str; 3] = [
 /// What the batch rewriter must know of a target topic.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
+    /// zero when the target's brokers have no topic ids
+    pub id: TopicId,
     pub partitions: i32,
     pub batches: batch::Target,
 }
@@ -175,6 +177,7 @@ pub(crate) async fn look(
                     .and_then(|entry| entry.value.as_deref())
             };
             let target = Target {
+                id: metadata.id,
                 partitions: metadata.partitions.len() as i32,
                 batches: batch::Target {
                     timestamp_type: match value("message.timestamp.type") {

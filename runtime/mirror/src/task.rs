@@ -37,6 +37,7 @@ mod lanes;
 mod placing;
 mod producing;
 mod recovery;
+mod recreated;
 
 use crate::{
     config::Fetch,
@@ -74,14 +75,25 @@ pub(crate) struct Assignment {
     pub source: TopicPartition,
     pub topic_id: TopicId,
     pub target: TopicPartition,
+    /// the topic of the target that is meant; zero when its brokers have no topic ids
+    pub target_id: TopicId,
     /// what the target topic takes; none for a partition that stopped before it began
     pub batches: Option<batch::Target>,
     /// where to begin; the epoch is of the last record before it, -1 when that is not known
     pub start: (Offset, LeaderEpoch),
-    /// the position in the table, which is `start` then
-    pub stored: Option<Offset>,
+    /// the position in the table
+    pub stored: Option<Stored>,
     /// a partition that stopped before it began
     pub state: PartitionState,
+}
+
+/// A position of an earlier run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    /// where this run begins
+    pub offset: Offset,
+    /// the target's offset up to which it is mirrored, when something was written
+    pub target_next: Option<Offset>,
 }
 
 pub(crate) struct Task {
@@ -108,6 +120,8 @@ pub(crate) struct Task {
     store_at: Option<Instant>,
     storing: bool,
     store_after: Option<Instant>,
+    /// the topic that has the rows, and the metadata by which that was looked up
+    table: (TopicId, Option<u64>),
     /// a lane has no producer id
     unidentified: bool,
     identifying: bool,
@@ -189,6 +203,7 @@ impl Task {
     pub(crate) fn new(mut options: Options) -> Self {
         let stages = std::mem::take(&mut options.stages);
         Self {
+            table: (options.positions.topic_id(), None),
             budget: Budget::new(options.buffer_memory),
             decodes: !stages.is_empty(),
             stages,

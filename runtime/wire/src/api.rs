@@ -54,12 +54,19 @@ pub(crate) trait Call: Encodable + HeaderVersion {
     fn throttle(answer: &Self::Answer) -> i32;
 }
 
-/// Encoded by [`crate::produce`]. From version 9 on requests are "flexible", which buys nothing here; 3 is the first with record batches.
+/// Encoded by [`crate::produce`]: by topic name. 3 is the first with record batches; 9 to 12 only encode otherwise, or are about transactions.
 pub(crate) const PRODUCE: Api = Api {
     key: 0,
     name: "Produce",
     min: 3,
     max: 8,
+};
+
+/// As [`PRODUCE`], by topic id (KIP-516).
+pub(crate) const PRODUCE_BY_ID: Api = Api {
+    min: 13,
+    max: 13,
+    ..PRODUCE
 };
 
 macro_rules! calls {

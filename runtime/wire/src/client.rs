@@ -24,7 +24,7 @@ use std::{
 
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
-use towpath_domain::{ClusterId, LeaderEpoch, TopicPartition};
+use towpath_domain::{ClusterId, LeaderEpoch, TopicId, TopicName, TopicPartition};
 
 use crate::{Address, Connection, Error, Options};
 use cluster::Cluster;
@@ -134,6 +134,11 @@ impl Client {
     /// answer is older than `metadata_max_age`: then [`Client::metadata`] asks again.
     pub fn leader(&self, partition: &TopicPartition) -> Option<Leader> {
         self.cluster().leader(partition, self.0.options.metadata_max_age)
+    }
+
+    /// Which topic has this name, as the last answer about it said, however old. `None` when there was none, or when brokers have no topic ids (before 2.8).
+    pub fn topic_id(&self, topic: &TopicName) -> Option<TopicId> {
+        self.cluster().topic_id(topic)
     }
 
     /// Grows with each answer about brokers and leaders. What [`Client::leader`] says is the same until then, but for its age.

@@ -129,6 +129,15 @@ impl Connection {
         self.0.version(api, max)
     }
 
+    /// The highest version of an API that the broker has, whatever we have.
+    pub(crate) fn highest(&self, key: i16) -> Option<i16> {
+        self.0
+            .versions
+            .iter()
+            .find(|(known, ..)| *known == key)
+            .map(|&(.., high)| high)
+    }
+
     /// Asks and waits for the answer.
     /// Boxed: the compiler does not prove by itself that what awaits the bare future is `Send`.
     pub(crate) fn call<'a, Q: Call + Sync>(
@@ -168,9 +177,9 @@ impl Connection {
         self.0.send(api, frame, patience, decode).await
     }
 
-    /// The beginning of a request: length (to be filled in by the frame) and header version 1, which all versions below the flexible ones have.
-    pub(crate) fn header_v1(&self, api: Api, version: i16) -> Result<BytesMut, Error> {
-        self.0.header(api, version, 1)
+    /// The beginning of a request: length (to be filled in by the frame) and header, whose version is 1, and 2 for flexible requests.
+    pub(crate) fn header(&self, api: Api, version: i16, header_version: i16) -> Result<BytesMut, Error> {
+        self.0.header(api, version, header_version)
     }
 
     /// An answer in which the broker refused the whole request.

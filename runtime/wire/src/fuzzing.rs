@@ -5,11 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
-use towpath_domain::{Offset, TopicPartition};
+use towpath_domain::{Offset, TopicId, TopicPartition};
+use uuid::Uuid;
 
 use crate::{
-    Address, Connection, Error, FetchOptions, FetchPartition, Isolation, Options, Peer, ProduceRequest,
-    api::{ANSWERS, PRODUCE},
+    Address, Connection, Error, FetchOptions, FetchPartition, Isolation, Options, Peer, ProducePartition,
+    ProduceRequest,
+    api::{ANSWERS, Api, PRODUCE, PRODUCE_BY_ID},
     batch::Outgoing,
     client, positions, produce,
 };
@@ -17,8 +19,13 @@ use crate::{
 /// Key, lowest and highest version of each API whose answers are decoded.
 pub fn apis() -> Vec<(i16, i16, i16)> {
     let others = ANSWERS.iter().map(|(api, _)| *api);
+    // With the versions between, which are not asked for and decoded all the same.
+    let produce = Api {
+        max: PRODUCE_BY_ID.max,
+        ..PRODUCE
+    };
     others
-        .chain([PRODUCE])
+        .chain([produce])
         .map(|api| (api.key, api.min, api.max))
         .collect()
 }
@@ -27,7 +34,7 @@ pub fn apis() -> Vec<(i16, i16, i16)> {
 pub fn answer(key: i16, version: i16, bytes: Bytes) -> Result<(), String> {
     match ANSWERS.iter().find(|(api, _)| api.key == key) {
         Some((_, decode)) => decode(bytes, version),
-        None => produce::decode(bytes, version).map(drop),
+        None => produce::decode(bytes, version, &produce::Names::new()).map(drop),
     }
 }
 
@@ -46,7 +53,7 @@ pub async fn converse<R, W>(
     stream: (R, W),
     max_frame: usize,
     fetched: FetchPartition,
-    produced: (TopicPartition, Outgoing),
+    (partition, batch): (TopicPartition, Outgoing),
 ) -> Result<(), Error>
 where
     R: AsyncRead + Unpin + Send + 'static,
@@ -79,7 +86,12 @@ where
         let request = ProduceRequest {
             acks: -1,
             timeout: Duration::ZERO,
-            partitions: vec![produced],
+            // By id, where the broker claims to take that.
+            partitions: vec![ProducePartition {
+                partition,
+                topic_id: TopicId(Uuid::from_u128(42)),
+                batch,
+            }],
         };
         connection.produce(request).await?.await.map(drop)
     };

@@ -44,7 +44,7 @@ pub use fetch::{
 };
 pub use kafka_error::KafkaError;
 pub use options::{Address, Options};
-pub use produce::{Appended, ProduceAnswer, ProduceRequest};
+pub use produce::{Appended, ProduceAnswer, ProducePartition, ProduceRequest};
 pub use retry::{Retry, classify};
 pub use sasl::{
     ClientCredentials, Login, OauthBearer, Sasl, SaslError, ScramHash, TokenEndpoint, TokenError,

@@ -24,6 +24,7 @@ use write::Writer;
 pub struct Positions {
     client: Client,
     topic: TopicName,
+    topic_id: TopicId,
     max_message_bytes: usize,
     /// Writes wait for each other: a row must not be overtaken by the one before.
     writer: Mutex<Writer>,
@@ -57,6 +58,9 @@ pub struct Position {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetPosition {
     pub topic: TopicName,
+    /// Zero when it is not known: of a broker without topic ids, and in rows of versions that did not store it.
+    #[serde(default)]
+    pub topic_id: TopicId,
     pub partition: Partition,
     /// The target's offset after the last batch that was acknowledged; absent when there is none yet.
     #[serde(default)]
@@ -84,7 +88,7 @@ impl Positions {
     pub async fn open(client: Client, topic: &str, replication_factor: i16) -> Result<Self, Error> {
         let topic = TopicName::new(topic);
         let mut attempts = Attempts::new(client.options());
-        loop {
+        let topic_id = loop {
             let found = described(&client, &topic).await?;
             let error = match found.error {
                 Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => {
@@ -107,7 +111,7 @@ impl Positions {
                         .iter()
                         .find(|partition| partition.leader.is_none())
                     {
-                        None => break,
+                        None => break found.id,
                         Some(leaderless) => Error::NoLeader {
                             partition: partition(&topic, leaderless.partition.0),
                         },
@@ -115,11 +119,12 @@ impl Positions {
                 }
             };
             attempts.wait(error).await?;
-        }
+        };
         let max_message_bytes = check_configs(&client, &topic).await?;
         Ok(Self {
             client,
             topic,
+            topic_id,
             max_message_bytes,
             writer: Mutex::default(),
         })
@@ -128,6 +133,12 @@ impl Positions {
     /// The name of the topic.
     pub fn topic(&self) -> &TopicName {
         &self.topic
+    }
+
+    /// The topic that had this name when it was opened. When the client finds another one ([`Client::topic_id`]), the rows are gone: whoever has them in
+    /// memory writes them again.
+    pub fn topic_id(&self) -> TopicId {
+        self.topic_id
     }
 
     /// Reads the whole table: the last row of each key that was written before the call.

@@ -6,7 +6,8 @@ use std::time::Duration;
 use towpath_domain::{LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
 use towpath_embedded::Cluster;
 use towpath_wire::{
-    Client, FetchAnswer, FetchOptions, FetchPartition, Isolation, KafkaError, NodeId, ProduceRequest, Topics,
+    Client, FetchAnswer, FetchOptions, FetchPartition, Isolation, KafkaError, NodeId, ProducePartition,
+    ProduceRequest, Topics,
     batch::{
         Compression, Encoder, Headers, Outgoing, Piece, ProducerIdentity, Record, SourceSpan, batches, decode,
     },
@@ -65,12 +66,21 @@ pub fn batch(values: &[&str]) -> Outgoing {
     batch
 }
 
+/// By the topic's id, once metadata was read.
+pub fn part(client: &Client, values: &[&str]) -> ProducePartition {
+    ProducePartition {
+        topic_id: client.topic_id(&partition().topic).unwrap_or(TopicId::ZERO),
+        partition: partition(),
+        batch: batch(values),
+    }
+}
+
 pub async fn produce(client: &Client, node: i32, values: &[&str]) -> Result<i64, KafkaError> {
     let connection = client.open(NodeId(node), "test").await.unwrap();
     let request = ProduceRequest {
         acks: -1,
         timeout: DEADLINE,
-        partitions: vec![(partition(), batch(values))],
+        partitions: vec![part(client, values)],
     };
     let answer = connection.produce(request).await.unwrap().await.unwrap();
     answer.partitions[0].1.map(|appended| appended.base_offset.0)

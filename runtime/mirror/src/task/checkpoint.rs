@@ -19,6 +19,7 @@ impl Task {
         if self.storing || self.store_after.is_some_and(|after| after > now) {
             return;
         }
+        self.look_up_table();
         if !self.draining && self.store_at.is_none_or(|at| at > now) {
             return;
         }
@@ -43,6 +44,26 @@ impl Task {
         }));
     }
 
+    /// A table that was deleted and created again lacks our rows: all of them are written again. Looked up while nothing is being written, or an
+    /// answer of the old one would count for the new one.
+    fn look_up_table(&mut self) {
+        let (known, looked_up) = self.table;
+        let version = Some(self.options.target.metadata_version());
+        if looked_up == version {
+            return;
+        }
+        let topic = self.options.positions.topic();
+        let found = self.options.target.topic_id(topic).unwrap_or(known);
+        self.table = (found, version);
+        if found == known || known.is_zero() {
+            return;
+        }
+        tracing::warn!(connector = self.options.connector, %topic, %known, %found, "the topic for positions was deleted and created again: all positions are stored again");
+        for index in 0..self.lanes.len() {
+            self.lanes[index].lost_row();
+        }
+    }
+
     fn row(&self, index: usize, mark: Mark) -> (PositionKey, Option<Position>) {
         let lane = &self.lanes[index];
         let key = PositionKey {
@@ -57,6 +78,7 @@ impl Task {
             topic: lane.source.topic.clone(),
             target: TargetPosition {
                 topic: lane.target.topic.clone(),
+                topic_id: lane.target_id,
                 partition: Partition(lane.target.partition.0),
                 next: mark.target_next,
             },

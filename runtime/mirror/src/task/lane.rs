@@ -23,7 +23,7 @@ use towpath_wire::{
 
 use self::{
     batches::{Answer, Sent, Window},
-    ledger::Ledger,
+    ledger::{Ledger, Row},
 };
 use super::{Assignment, budget::Budget};
 use crate::status::PartitionStatus;
@@ -45,6 +45,8 @@ pub(super) struct Lane {
     pub source: TopicPartition,
     pub topic_id: TopicId,
     pub target: TopicPartition,
+    /// the topic that is written to, whatever is called so; zero when brokers have no topic ids
+    pub target_id: TopicId,
     pub state: PartitionState,
     /// where the next fetch begins; none until it is looked up
     pub next_fetch: Option<Offset>,
@@ -88,6 +90,7 @@ impl Lane {
             source,
             topic_id,
             target,
+            target_id,
             start: (offset, epoch),
             stored,
             state,
@@ -97,6 +100,7 @@ impl Lane {
             source,
             topic_id,
             target,
+            target_id,
             next_fetch: (state == PartitionState::Mirroring).then_some(offset),
             fetched_epoch: epoch,
             end: None,
@@ -118,10 +122,14 @@ impl Lane {
             sent_to: None,
             window: Window::Alone,
             failure: None,
-            // Nothing is stored of a partition that stopped before it began: it must find the same reason again.
             ledger: Ledger::new(
                 (offset, epoch),
-                stored.or((state != PartitionState::Mirroring).then_some(offset)),
+                match stored {
+                    Some(stored) => Row::At(stored.offset),
+                    None if state == PartitionState::Mirroring => Row::None,
+                    None => Row::Never,
+                },
+                stored.and_then(|stored| stored.target_next),
             ),
             state,
         }
@@ -129,6 +137,26 @@ impl Lane {
 
     pub(super) fn is_stopped(&self) -> bool {
         self.state != PartitionState::Mirroring
+    }
+
+    /// Whether something of it may still be sent.
+    pub(super) fn is_writing(&self) -> bool {
+        !self.is_stopped() || self.has_pending() || self.has_in_flight()
+    }
+
+    /// The topic it was mirrored to is gone: what is left must not be sent to another one.
+    pub(super) fn has_lost_its_target(&self) -> bool {
+        matches!(self.state, PartitionState::TargetRecreated { .. })
+    }
+
+    /// See [`Ledger::has_written`].
+    pub(super) fn has_written(&self) -> bool {
+        self.ledger.has_written()
+    }
+
+    /// See [`Ledger::lost_row`].
+    pub(super) fn lost_row(&mut self) {
+        self.ledger.lost_row();
     }
 
     /// Stops the lane for an operator; what is on the wire is still waited for.

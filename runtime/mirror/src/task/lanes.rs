@@ -132,6 +132,7 @@ mod tests {
                 source: TopicPartition::new("a", partition),
                 topic_id: TopicId::ZERO,
                 target: TopicPartition::new("b", partition),
+                target_id: TopicId::ZERO,
                 batches: None,
                 start: (Offset(0), LeaderEpoch(-1)),
                 stored: None,

@@ -124,6 +124,9 @@ impl Task {
             if self.refresh(side).version == version {
                 continue;
             }
+            if side == Side::Target {
+                self.check_target(&client);
+            }
             let mut leaderless = None;
             for index in 0..self.lanes.len() {
                 let (lane, place) = self.lanes.at(index);

@@ -6,7 +6,7 @@ use std::{collections::HashMap, time::Instant};
 
 use towpath_domain::TopicPartition;
 use towpath_wire::{
-    Appended, Error, KafkaError, NodeId, Operation, ProduceAnswer, ProduceRequest, Retry, batch::Outgoing,
+    Appended, Error, KafkaError, NodeId, Operation, ProduceAnswer, ProducePartition, ProduceRequest, Retry,
 };
 
 use super::{
@@ -22,7 +22,7 @@ const ACKS_ALL: i16 = -1;
 #[derive(Default)]
 struct Collected {
     sent: Vec<(usize, Ticket)>,
-    partitions: Vec<(TopicPartition, Outgoing)>,
+    partitions: Vec<ProducePartition>,
     bytes: usize,
 }
 
@@ -112,7 +112,11 @@ impl Task {
                 continue;
             };
             collected.bytes += outgoing.size();
-            collected.partitions.push((lane.target.clone(), outgoing));
+            collected.partitions.push(ProducePartition {
+                partition: lane.target.clone(),
+                topic_id: lane.target_id,
+                batch: outgoing,
+            });
             collected.sent.push((index, ticket));
         }
         collected

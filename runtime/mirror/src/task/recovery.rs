@@ -5,10 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use towpath_domain::{Offset, TopicId, TopicName, TopicPartition, state::PartitionState};
+use towpath_domain::{Offset, TopicPartition, state::PartitionState};
 use towpath_wire::{
-    Backoff, Connection, Error, Isolation, KafkaError, ListedOffset, NodeId, OffsetSpec, TopicMetadata,
-    Topics, batch,
+    Backoff, Connection, Error, Isolation, KafkaError, ListedOffset, NodeId, OffsetSpec, Topics, batch,
 };
 
 use super::{Event, Peer, REFRESH_PAUSE, Side, Task, lane::Failure};
@@ -116,6 +115,9 @@ impl Task {
                     Side::Target => lane.target.topic.clone(),
                 })
                 .collect();
+            if side == Side::Target {
+                names.push(self.options.positions.topic().clone());
+            }
             names.sort();
             names.dedup();
             let client = match side {
@@ -132,33 +134,12 @@ impl Task {
         }
     }
 
-    /// A topic under the same name with another id is another topic.
-    pub(super) fn check_source(&mut self, topics: &[TopicMetadata]) {
-        let found: HashMap<&TopicName, TopicId> = topics
-            .iter()
-            .filter(|topic| topic.error.is_none() && !topic.id.is_zero())
-            .map(|topic| (&topic.name, topic.id))
-            .collect();
-        for index in 0..self.lanes.len() {
-            let lane = &self.lanes[index];
-            let Some(&found) = found.get(&lane.source.topic) else {
-                continue;
-            };
-            if !lane.is_stopped() && !lane.topic_id.is_zero() && lane.topic_id != found {
-                let stored = lane.topic_id;
-                let lane = &mut self.lanes[index];
-                lane.stop(PartitionState::TopicRecreated { stored, found });
-                tracing::error!(partition = %lane.source, "{}", lane.state);
-            }
-        }
-    }
-
     /// Deals with a lane whose answers are all in, one of them not good.
     pub(super) fn settle(&mut self, index: usize) {
         let Some(failure) = self.lanes[index].settle() else {
             return;
         };
-        if self.draining {
+        if self.draining || self.lanes[index].has_lost_its_target() {
             self.lanes[index].abandon();
             return;
         }

@@ -7,4 +7,5 @@ mod followers;
 mod matrix;
 mod mirror;
 mod pair;
+mod recreated;
 mod seeds;

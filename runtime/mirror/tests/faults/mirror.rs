@@ -33,11 +33,16 @@ static HOST: LazyLock<Arc<Host>> =
 
 /// Checked, not yet running.
 pub async fn prepare(pair: &Pair) -> Result<Connector, String> {
-    prepare_with(pair, &[]).await
+    prepare_as(pair, "faults", &[]).await
 }
 
 /// With further keys of the connector.
 pub async fn prepare_with(pair: &Pair, more: &[(&str, &str)]) -> Result<Connector, String> {
+    prepare_as(pair, "faults", more).await
+}
+
+/// Under another name, by which its positions are found.
+pub async fn prepare_as(pair: &Pair, name: &str, more: &[(&str, &str)]) -> Result<Connector, String> {
     let more = more.iter().map(|(key, value)| (*key, (*value).to_owned()));
     let config: Config = [
         ("connector.class", "MirrorSource".to_owned()),
@@ -61,7 +66,7 @@ pub async fn prepare_with(pair: &Pair, more: &[(&str, &str)]) -> Result<Connecto
         flush_interval: Duration::from_millis(100),
         host: Arc::clone(&HOST),
     };
-    let prepared = Connector::prepare("faults".to_owned(), config, worker).await;
+    let prepared = Connector::prepare(name.to_owned(), config, worker).await;
     prepared.map_err(|problems| format!("{problems:?}"))
 }
 
@@ -91,6 +96,14 @@ impl Mirror {
             .chain(tasks)
             .find(|run| run.state == Run::Failed)
             .map(|run| run.trace.clone().unwrap_or_default())
+    }
+
+    /// The states of the partitions there are, by partition.
+    pub fn states(&self) -> Vec<&'static str> {
+        let status = self.status();
+        let mut partitions: Vec<_> = status.tasks.iter().flat_map(|task| &task.partitions).collect();
+        partitions.sort_by_key(|partition| partition.partition);
+        partitions.iter().map(|partition| partition.state).collect()
     }
 
     /// As SIGTERM does: what is on the wire is waited for, positions are stored.

@@ -3,10 +3,10 @@
 use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
-use towpath_domain::{Offset, TopicName, TopicPartition};
+use towpath_domain::{Offset, TopicId, TopicName, TopicPartition};
 use towpath_embedded::{ApiKey, Cluster, Options};
 use towpath_wire::{
-    Client, Connection, NodeId, ProduceRequest, Topics,
+    Client, Connection, NodeId, ProducePartition, ProduceRequest, Topics,
     batch::{Compression, Encoder, HeadersBuilder, Outgoing, ProducerIdentity, Record, SourceSpan},
 };
 
@@ -162,7 +162,14 @@ impl Writer {
             let request = ProduceRequest {
                 acks: -1,
                 timeout: Duration::from_millis(500),
-                partitions: vec![(TopicPartition::new(TOPIC, partition), outgoing)],
+                partitions: vec![ProducePartition {
+                    partition: TopicPartition::new(TOPIC, partition),
+                    topic_id: self
+                        .client
+                        .topic_id(&TopicName::new(TOPIC))
+                        .unwrap_or(TopicId::ZERO),
+                    batch: outgoing,
+                }],
             };
             let answer = connection
                 .produce(request)
@@ -181,7 +188,7 @@ impl Writer {
         result
     }
 
-    async fn write(&mut self, partition: i32, records: usize) {
+    pub async fn write(&mut self, partition: i32, records: usize) {
         let deadline = Instant::now() + PATIENCE;
         while let Err(what) = self.try_write(partition, records).await {
             assert!(Instant::now() < deadline, "the source cannot be written: {what}");

@@ -41,6 +41,12 @@ impl Cluster {
         *topic.leaders.get(usize::try_from(partition.partition.0).ok()?)?
     }
 
+    /// `None` for a topic that is not known, and from brokers without topic ids.
+    pub(super) fn topic_id(&self, topic: &TopicName) -> Option<TopicId> {
+        let id = self.topics.get(topic)?.id;
+        (!id.is_zero()).then_some(id)
+    }
+
     /// Whether the partition exists, as far as is known, led or not.
     pub(super) fn has(&self, partition: &TopicPartition) -> bool {
         let count = self
@@ -215,7 +221,15 @@ mod tests {
             None,
             "nobody leads it in this epoch"
         );
+        assert_eq!(
+            cluster.topic_id(&partition.topic),
+            Some(TopicId(Uuid::from_u128(1)))
+        );
         cluster.update_topic(&topic(2, &[(3, 0)]));
+        assert_eq!(
+            cluster.topic_id(&partition.topic),
+            Some(TopicId(Uuid::from_u128(2)))
+        );
         assert_eq!(
             cluster.leader(&partition, age),
             Some(Leader {

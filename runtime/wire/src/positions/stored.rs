@@ -54,7 +54,7 @@ mod tests {
     const KEY: &str = r#"{"connector":"orders","source":"4L6g3nShT","topic":"00000000-0000-0000-0000-00000000002a","partition":3}"#;
     const VALUE: &str = concat!(
         r#"{"v":1,"offset":100,"epoch":5,"topic":"orders","#,
-        r#""target":{"topic":"west.orders","partition":3,"next":90},"anchor":null}"#
+        r#""target":{"topic":"west.orders","topic_id":"00000000-0000-0000-0000-000000000007","partition":3,"next":90},"anchor":null}"#
     );
 
     fn position() -> Position {
@@ -64,6 +64,7 @@ mod tests {
             topic: "orders".into(),
             target: TargetPosition {
                 topic: "west.orders".into(),
+                topic_id: TopicId(Uuid::from_u128(7)),
                 partition: Partition(3),
                 next: Some(Offset(90)),
             },
@@ -100,13 +101,8 @@ mod tests {
             .expect("an anchor");
         assert_eq!((anchor.sequence, anchor.offset), (7, 80));
         let bare = r#"{"v":1,"offset":1,"epoch":-1,"topic":"a","target":{"topic":"b","partition":0}}"#;
-        assert_eq!(
-            decode_value(bare.as_bytes())
-                .expect("no next, no anchor")
-                .target
-                .next,
-            None
-        );
+        let bare = decode_value(bare.as_bytes()).expect("no next, no topic id, no anchor");
+        assert_eq!((bare.target.next, bare.target.topic_id), (None, TopicId::ZERO));
         let newer =
             decode_value(VALUE.replace(r#""v":1"#, r#""v":2"#).as_bytes()).expect_err("a newer format");
         assert!(newer.contains("format 2"), "{newer}");

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use towpath_domain::{Offset, Partition, TopicPartition};
+use towpath_domain::{Offset, Partition, TopicId, TopicPartition};
 
 use super::{Position, PositionKey, Positions, connections::Connections, refused, stored, unfit};
 use crate::{
-    Error, KafkaError, NodeId, Operation, ProduceRequest, Topics,
+    Error, KafkaError, NodeId, Operation, ProducePartition, ProduceRequest, Topics,
     batch::{Compression, Encoder, Headers, Outgoing, ProducerIdentity, Record, SourceSpan},
     retry::{Attempts, Retry},
 };
@@ -56,17 +56,22 @@ impl Writer {
     /// those that came; a partition with one stays open.
     async fn round(&mut self, table: &Positions, open: &mut Open) -> Result<(), Error> {
         let mut failure = None;
-        let mut by_leader: HashMap<NodeId, Vec<(TopicPartition, Outgoing)>> = HashMap::new();
+        // Whichever topic has the name now: who writes rows finds out by the id that it is another one, and writes all of them again.
+        let topic_id = table.client.topic_id(&table.topic).unwrap_or(TopicId::ZERO);
+        let mut by_leader: HashMap<NodeId, Vec<ProducePartition>> = HashMap::new();
         for (partition, batches) in open.iter() {
             let place = TopicPartition {
                 topic: table.topic.clone(),
                 partition: *partition,
             };
             match (table.client.leader(&place), batches.front()) {
-                (Some(leader), Some(batch)) => by_leader
-                    .entry(leader.node)
-                    .or_default()
-                    .push((place, batch.clone())),
+                (Some(leader), Some(batch)) => {
+                    by_leader.entry(leader.node).or_default().push(ProducePartition {
+                        partition: place,
+                        topic_id,
+                        batch: batch.clone(),
+                    })
+                }
                 _ => failure = Some(Error::NoLeader { partition: place }),
             }
         }

@@ -83,6 +83,7 @@ fn answer(key: i16, version: i16, correlation: i32) -> Vec<u8> {
             }
             let topic = TopicProduceResponse::default()
                 .with_name(name())
+                .with_topic_id(id)
                 .with_partition_responses(vec![partition.clone(), partition.with_index(1)]);
             encoded(
                 &ProduceResponse::default().with_responses(vec![topic]),

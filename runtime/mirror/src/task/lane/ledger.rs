@@ -22,7 +22,7 @@ pub(super) struct Ledger {
     /// where a restart would go on, with the epoch of the last record before it
     acked: (Offset, LeaderEpoch),
     target_next: Option<Offset>,
-    stored: Option<Offset>,
+    row: Row,
     sent_records: u64,
     acked_records: u64,
     stored_records: u64,
@@ -30,14 +30,24 @@ pub(super) struct Ledger {
     unstored_since: Option<Instant>,
 }
 
+/// What the table of positions has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Row {
+    /// not yet
+    None,
+    At(Offset),
+    /// and is not to get any: the partition stopped before it began, and must find the same reason again
+    Never,
+}
+
 // === impl Ledger ===
 
 impl Ledger {
-    pub(super) fn new(start: (Offset, LeaderEpoch), stored: Option<Offset>) -> Self {
+    pub(super) fn new(start: (Offset, LeaderEpoch), row: Row, target_next: Option<Offset>) -> Self {
         Self {
             acked: start,
-            target_next: None,
-            stored,
+            target_next,
+            row,
             sent_records: 0,
             acked_records: 0,
             stored_records: 0,
@@ -77,6 +87,18 @@ impl Ledger {
         self.target_next = self.target_next.max(Some(next));
     }
 
+    /// Whether anything of the partition is in the target topic, of earlier runs too.
+    pub(super) fn has_written(&self) -> bool {
+        self.target_next.is_some() || self.acked_records > 0
+    }
+
+    /// The row is gone, with its table: it is to be stored again.
+    pub(super) fn lost_row(&mut self) {
+        if let Row::At(_) = self.row {
+            self.row = Row::None;
+        }
+    }
+
     /// Whether `records` more may be sent. Without any that lack a position, always: a batch above the limit goes alone.
     pub(super) fn is_open(&self, records: u64, now: Instant) -> bool {
         let unstored = self.sent_records - self.stored_records;
@@ -88,7 +110,11 @@ impl Ledger {
     pub(super) fn mark(&self, now: Instant) -> Option<Mark> {
         let (next, epoch) = self.acked;
         // A part of one source record may be in before the others: the offset stands still, the records have moved.
-        let has_moved = self.stored != Some(next) || self.acked_records != self.stored_records;
+        let has_moved = match self.row {
+            Row::Never => false,
+            Row::None => true,
+            Row::At(stored) => stored != next || self.acked_records != self.stored_records,
+        };
         has_moved.then_some(Mark {
             next,
             epoch,
@@ -108,7 +134,7 @@ impl Ledger {
     }
 
     pub(super) fn stored(&mut self, mark: Mark) {
-        self.stored = Some(mark.next);
+        self.row = Row::At(mark.next);
         self.stored_records = mark.acked_records;
         self.unstored_since = (self.sent_records > self.stored_records).then_some(mark.taken_at);
     }

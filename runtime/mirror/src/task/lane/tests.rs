@@ -4,7 +4,7 @@ use towpath_wire::batch::{
 };
 
 use super::{ledger::GATE_AGE, *};
-use crate::task::budget::Budget;
+use crate::task::{Stored, budget::Budget};
 
 const IDENTITY: ProducerIdentity = ProducerIdentity {
     id: 7,
@@ -20,12 +20,16 @@ fn lane() -> Lane {
             topic: TopicName::new("b"),
             partition: towpath_domain::Partition(0),
         },
+        target_id: TopicId::ZERO,
         batches: Some(batch::Target {
             timestamp_type: TimestampType::CreateTime,
             max_message_bytes: 1 << 20,
         }),
         start: (Offset(0), LeaderEpoch(-1)),
-        stored: Some(Offset(0)),
+        stored: Some(Stored {
+            offset: Offset(0),
+            target_next: None,
+        }),
         state: PartitionState::Mirroring,
     });
     lane.identify(IDENTITY);
@@ -326,6 +330,7 @@ fn a_partition_that_stopped_before_it_began_stores_nothing() {
         source: TopicPartition::new("a", 0),
         topic_id: TopicId::ZERO,
         target: TopicPartition::new("b", 0),
+        target_id: TopicId::ZERO,
         batches: None,
         start: (Offset(7), LeaderEpoch(-1)),
         stored: None,
@@ -459,4 +464,62 @@ fn what_is_read_again_begins_in_the_epoch_of_what_is_before_it() {
         (Some(Offset(21)), LeaderEpoch(4)),
         "behind what is acknowledged"
     );
+}
+
+#[test]
+fn a_lost_row_is_stored_again_and_says_how_far_the_target_was_before() {
+    let now = Instant::now();
+    let stored = Stored {
+        offset: Offset(7),
+        target_next: Some(Offset(5)),
+    };
+    let assignment = Assignment {
+        source: TopicPartition::new("a", 0),
+        topic_id: TopicId::ZERO,
+        target: TopicPartition::new("b", 0),
+        target_id: TopicId::ZERO,
+        batches: None,
+        start: (Offset(7), LeaderEpoch(2)),
+        stored: Some(stored),
+        state: PartitionState::Mirroring,
+    };
+    let mut lane = Lane::new(assignment.clone());
+    assert!(lane.has_written(), "an earlier run has");
+    assert!(lane.mark(now).is_none());
+    lane.lost_row();
+    let mark = lane.mark(now).unwrap();
+    assert_eq!((mark.next, mark.target_next), (Offset(7), Some(Offset(5))));
+    lane.stored(mark);
+    assert!(lane.mark(now).is_none());
+
+    let mut stopped = Lane::new(Assignment {
+        stored: None,
+        state: PartitionState::PartitionsShrunk { source: 2, target: 1 },
+        ..assignment
+    });
+    stopped.lost_row();
+    assert!(stopped.mark(now).is_none(), "there was none");
+}
+
+#[test]
+fn a_lane_whose_target_is_another_topic_sends_nothing_more() {
+    let now = Instant::now();
+    let mut lane = known();
+    read(&mut lane, &[(1, 10), (11, 10)]);
+    send(&mut lane, 1, now).unwrap();
+    assert!(lane.has_written() && lane.is_writing());
+    lane.stop(PartitionState::TargetRecreated {
+        stored: TopicId::ZERO,
+        found: TopicId::ZERO,
+    });
+    assert!(lane.is_writing(), "an answer is awaited");
+    assert_eq!(send(&mut lane, 2, now), None);
+    lane.failed(Ticket(1), Failure::Retry("UNKNOWN_TOPIC_ID".to_owned()));
+    lane.settle().unwrap();
+    assert!(
+        lane.has_lost_its_target() && lane.has_pending(),
+        "what failed is back"
+    );
+    lane.abandon();
+    assert!(!lane.is_writing());
 }

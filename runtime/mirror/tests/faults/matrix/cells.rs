@@ -148,6 +148,8 @@ fn others(side: Side, api: ApiKey) -> &'static [ErrorCode] {
             &[TopicAuthorizationFailed]
         }
         (Side::Target, ApiKey::Produce) => &[
+            UnknownTopicId,
+            InconsistentTopicId,
             LeaderNotAvailable,
             NetworkException,
             OutOfOrderSequenceNumber,

@@ -82,7 +82,7 @@ async fn requests_pass_in_both_versions_and_many_pieces_share_a_record() {
         let pieces: Vec<bytes::Bytes> = (0..3000_u32)
             .map(|number| number.to_be_bytes().to_vec().into())
             .collect();
-        let mut head = connection.header_v1(crate::api::PRODUCE, 5).unwrap();
+        let mut head = connection.header(crate::api::PRODUCE, 5, 1).unwrap();
         head.extend_from_slice(b"head");
         let frame = crate::connection::Frame::new(crate::api::PRODUCE, head, pieces).unwrap();
         let answer = connection
