@@ -584,6 +584,61 @@ fn a_target_topic_that_cannot_be_written_for_now_holds_up_nobody_else() -> Resul
 }
 
 #[test]
+fn a_target_topic_that_was_created_again_gets_nothing_until_it_is_mirrored_anew() -> Result<()> {
+    let (source, target) = (pair().source.bootstrap(), pair().target.admin()?);
+    let topics = ["replaced-a", "replaced-b"];
+    for topic in topics {
+        create(topic, 2, &[])?;
+        Traffic::orders(topic, 2, 2000).produce(source)?;
+    }
+    let mut worker = worker("replaced-.*", |connector| connector)?;
+    worker.start()?;
+    for topic in topics {
+        worker.wait_until_mirrored(topic, &pair().source, SOON)?;
+    }
+    target.delete_topic("replaced-a")?;
+    target.create_topic("replaced-a", 2, &[])?;
+    for topic in topics {
+        Traffic::orders(topic, 2, 2000).then(2000).produce(source)?;
+    }
+    let replaced = |status: &Status, position| {
+        (0..2).all(|partition| {
+            status
+                .partition("replaced-a", partition)
+                .is_some_and(|partition| partition.state == "target-recreated")
+                && status.position("replaced-b", partition) == Some(position)
+        })
+    };
+    let status = worker.wait_for("one topic to stop, the other to go on", SOON, |status| {
+        replaced(status, 2000)
+    })?;
+    let failure = status.failure().unwrap_or_default();
+    ensure!(failure.contains("lacks them: mirror the topic anew"), "{failure}");
+    worker.stop()?;
+
+    Traffic::orders("replaced-b", 2, 2000)
+        .then(4000)
+        .produce(source)?;
+    worker.start()?;
+    worker.wait_for("the same from the start", SOON, |status| replaced(status, 3000))?;
+    worker.stop()?;
+    let written = read::count(
+        pair().target.bootstrap(),
+        "replaced-a",
+        Isolation::ReadUncommitted,
+    )?;
+    assert_eq!(written, [0, 0]);
+    let (all, copy) = both("replaced-b");
+    compare::assert_same(all, copy, 6000)?;
+
+    // By a connector of another name.
+    mirror("replaced-a", |connector| connector)?;
+    let (all, copy) = both("replaced-a");
+    compare::assert_same(all, copy, 4000)?;
+    Ok(())
+}
+
+#[test]
 fn topic_verify_tells_equal_from_different_and_from_wrong_input() -> Result<()> {
     let (source, target) = (pair().source.bootstrap(), pair().target.bootstrap());
     let traffic = Traffic::orders("verified", 2, 2000);
