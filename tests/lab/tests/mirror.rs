@@ -617,7 +617,8 @@ fn a_target_topic_that_was_created_again_gets_nothing_until_it_is_mirrored_anew(
     worker.stop()?;
 
     Traffic::orders("replaced-b", 2, 2000)
-        .then(4000)
+        .then(2000)
+        .then(2000)
         .produce(source)?;
     worker.start()?;
     worker.wait_for("the same from the start", SOON, |status| replaced(status, 3000))?;

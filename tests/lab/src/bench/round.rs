@@ -42,8 +42,8 @@ const RETENTION: [(&str, &str); 1] = [("retention.ms", "-1")];
 const GONE: Duration = Duration::from_secs(60);
 /// Between the last record and the measuring of idleness.
 const SETTLE: Duration = Duration::from_secs(3);
-/// Seconds of steady traffic that do not count.
-const WARM_UP: u64 = 3;
+/// Seconds of steady traffic that do not count: the brokers are young, and compile what they do while they do it.
+const WARM_UP: u64 = 15;
 const MIB: f64 = 1024.0 * 1024.0;
 
 // === impl Rounds ===
