@@ -1,13 +1,11 @@
 //! The replica in the worker's rack misbehaves (KIP-392): the leader is read instead, from where the follower's reading ended.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
 use towpath_embedded::{Action, ApiKey, ErrorCode, Options, Rule};
 
 use super::{
     mirror::{Mirror, prepare_with},
-    pair::{PARTITIONS, PATIENCE, Pair, TOPIC, Writer},
+    pair::{PARTITIONS, Pair, TOPIC, Writer},
+    wait::until,
 };
 
 const LEADER: i32 = 1;
@@ -35,26 +33,27 @@ async fn reading_nearby(seed: u64) -> (Pair, Writer, Mirror) {
 
 /// Everything that was written, once each: a worker that was not restarted has no reason to double.
 async fn all_arrives(pair: &Pair, mirror: &Mirror) {
-    let deadline = Instant::now() + PATIENCE;
-    while let Err(what) = pair.compare(0) {
-        assert!(Instant::now() < deadline, "{what}; {:?}", mirror.status());
+    let is_there = || {
         assert_eq!(mirror.failed(), None);
-        sleep(Duration::from_millis(20)).await;
-    }
+        pair.compare(0).is_ok()
+    };
+    until(is_there, || {
+        format!("{:?}; {:?}", pair.compare(0), mirror.status())
+    })
+    .await;
     assert_eq!(pair.compare(0), Ok(0));
 }
 
 async fn reads_from(mirror: &Mirror, node: Option<i32>) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    let is_read = || {
         let status = mirror.status();
         let mut partitions = status.tasks.iter().flat_map(|task| &task.partitions);
-        if partitions.all(|partition| partition.read_from == node) {
-            return;
-        }
-        assert!(Instant::now() < deadline, "not read from {node:?}: {status:?}");
-        sleep(Duration::from_millis(20)).await;
-    }
+        partitions.all(|partition| partition.read_from == node)
+    };
+    until(is_read, || {
+        format!("not read from {node:?}: {:?}", mirror.status())
+    })
+    .await;
 }
 
 /// What a follower says of its log's ends is no verdict about the partition.
@@ -76,11 +75,11 @@ async fn a_follower_that_refuses_a_partition_sends_its_reader_back_to_the_leader
         let refused = faults.inject(of(NEAR).times(2).then(Action::Error(code)));
         writer.write_all(5, 20).await;
         all_arrives(&pair, &mirror).await;
-        let deadline = Instant::now() + PATIENCE;
-        while refused.hits() < 2 {
-            assert!(Instant::now() < deadline, "{code:?} was not answered twice");
-            sleep(Duration::from_millis(20)).await;
-        }
+        until(
+            || refused.hits() >= 2,
+            || format!("{code:?} was not answered twice"),
+        )
+        .await;
         reads_from(&mirror, Some(NEAR)).await;
         assert!(
             asked.seen() >= 2,
@@ -106,16 +105,12 @@ async fn a_follower_that_always_refuses_is_named_in_the_status_until_it_does_not
     writer.write_all(5, 20).await;
     let named =
         format!("fetching {TOPIC}-0 from node {NEAR}, which its leader names as the replica in this rack");
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    let is_told = || {
         let status = mirror.status();
         let mut told = status.tasks.iter().filter_map(|task| task.retrying.as_deref());
-        if told.any(|what| what.contains(&named) && what.contains("OFFSET_OUT_OF_RANGE")) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{status:?}");
-        sleep(Duration::from_millis(20)).await;
-    }
+        told.any(|what| what.contains(&named) && what.contains("OFFSET_OUT_OF_RANGE"))
+    };
+    until(is_told, || format!("{:?}", mirror.status())).await;
     fault.remove();
     all_arrives(&pair, &mirror).await;
     mirror.stop().await;
@@ -152,20 +147,14 @@ async fn what_is_gone_from_the_leader_as_well_is_told_with_its_offsets() {
     pair.source.delete_records(TOPIC, 0, 150).unwrap();
     let connector = prepare_with(&pair, &[("source.consumer.client.rack", "b")]).await;
     let mirror = Mirror::run(connector.unwrap());
-    let deadline = Instant::now() + PATIENCE;
-    loop {
+    let has_stopped = || {
         let status = mirror.status();
-        let stopped = status.tasks.iter().flat_map(|task| &task.partitions);
-        let states: Vec<_> = stopped
-            .map(|partition| (partition.partition, partition.state))
-            .collect();
+        let mut partitions = status.tasks.iter().flat_map(|task| &task.partitions);
         let other = pair.rows(1);
-        if states.contains(&(0, "data-loss")) && other.0 == other.1 {
-            break;
-        }
-        assert!(Instant::now() < deadline, "{status:?}");
-        sleep(Duration::from_millis(20)).await;
-    }
+        partitions.any(|partition| (partition.partition, partition.state) == (0, "data-loss"))
+            && other.0 == other.1
+    };
+    until(has_stopped, || format!("{:?}", mirror.status())).await;
     assert_eq!(pair.rows(0).1.len(), 100, "nothing from behind the gap");
     mirror.stop().await;
     pair.shutdown().await;

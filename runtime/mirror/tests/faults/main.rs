@@ -9,3 +9,4 @@ mod mirror;
 mod pair;
 mod recreated;
 mod seeds;
+mod wait;

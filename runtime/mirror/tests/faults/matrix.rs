@@ -1,15 +1,14 @@
 //! Every request that a connector makes, with everything that can happen to it. `TOWPATH_CELLS="Target Produce Hang" cargo test --release
 //! -p towpath-mirror --test faults matrix` runs those whose name contains it.
 
-use std::time::Duration;
-
 use futures::{StreamExt, stream};
 use tokio::time::Instant;
-use towpath_embedded::{ApiKey, ErrorCode, Injected};
+use towpath_embedded::{ApiKey, ErrorCode};
 
 use super::{
-    mirror::{Mirror, prepare},
+    mirror::{Mirror, prepare, started},
     pair::{PATIENCE, Pair, TOPIC, Writer},
+    wait::poll,
 };
 use cells::{Cell, Expected, Moment, Side, cells};
 
@@ -86,7 +85,7 @@ async fn run(cell: Cell, seed: u64) -> Result<(), String> {
         }
         Moment::Starting => {
             let fault = faults.inject(cell.rule());
-            (start(&pair, &fault).await?, fault)
+            (started(&pair, || fault.hits() > 0).await?, fault)
         }
     };
     let mirror = Mirror::run(connector);
@@ -121,19 +120,6 @@ async fn run(cell: Cell, seed: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// As an operator does who starts a worker again that did not find its clusters in order: each refusal has a reason.
-async fn start(pair: &Pair, fault: &Injected) -> Result<towpath_mirror::connector::Connector, String> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match prepare(pair).await {
-            Ok(connector) => return Ok(connector),
-            Err(_) if fault.hits() == 0 => return Err("it is refused without a fault".to_owned()),
-            Err(why) if Instant::now() > deadline => return Err(format!("it cannot be started: {why}")),
-            Err(_) => {}
-        }
-    }
-}
-
 /// Waits until everything is on the target, once and in order.
 async fn arrival(what: &str, mirror: &Mirror, pair: &Pair) -> Result<(), String> {
     until(what, mirror, || pair.compare(0) == Ok(0))
@@ -143,17 +129,15 @@ async fn arrival(what: &str, mirror: &Mirror, pair: &Pair) -> Result<(), String>
 
 /// Waits; the error says what the mirror says of itself, at once when it has given up.
 async fn until(what: &str, mirror: &Mirror, condition: impl Fn() -> bool) -> Result<(), String> {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        if let Some(trace) = mirror.failed() {
-            return Err(format!("{what}: {trace}"));
-        }
-        if Instant::now() > deadline {
-            return Err(format!("{what}: {:?}", mirror.status()));
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    let end = poll(|| match condition() {
+        true => Some(Ok(())),
+        false => mirror.failed().map(Err),
+    });
+    match end.await {
+        Some(Ok(())) => Ok(()),
+        Some(Err(trace)) => Err(format!("{what}: {trace}")),
+        None => Err(format!("{what}: {:?}", mirror.status())),
     }
-    Ok(())
 }
 
 /// Kafka's name of an error.

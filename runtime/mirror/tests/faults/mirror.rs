@@ -5,7 +5,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
 use towpath_domain::{config::Config, state::Run};
 use towpath_mirror::{
@@ -68,6 +71,20 @@ pub async fn prepare_as(pair: &Pair, name: &str, more: &[(&str, &str)]) -> Resul
     };
     let prepared = Connector::prepare(name.to_owned(), config, worker).await;
     prepared.map_err(|problems| format!("{problems:?}"))
+}
+
+/// A start checks everything first and gives up on what does not answer, as the command line does: whoever runs it starts it again, as long as there
+/// is a reason for a refusal.
+pub async fn started(pair: &Pair, may_be_refused: impl Fn() -> bool) -> Result<Connector, String> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match prepare(pair).await {
+            Ok(connector) => return Ok(connector),
+            Err(what) if !may_be_refused() => return Err(format!("it is refused without a reason: {what}")),
+            Err(what) if Instant::now() > deadline => return Err(format!("it does not start: {what}")),
+            Err(_) => {}
+        }
+    }
 }
 
 // === impl Mirror ===

@@ -1,14 +1,12 @@
 //! Topics of the target that are deleted, and created again under their names, while they are mirrored to.
 
-use std::time::Duration;
-
-use tokio::time::{Instant, sleep};
 use towpath_embedded::{Cluster, NewTopic};
 
 use super::{
     content,
     mirror::{Mirror, POSITIONS, prepare, prepare_as},
-    pair::{PARTITIONS, PATIENCE, Pair, TOPIC, Writer},
+    pair::{PARTITIONS, Pair, TOPIC, Writer},
+    wait,
 };
 
 const STOPPED: [&str; PARTITIONS as usize] = ["target-recreated"; PARTITIONS as usize];
@@ -24,12 +22,8 @@ async fn mirrored(seed: u64) -> (Pair, Writer, Mirror) {
     (pair, writer, mirror)
 }
 
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "waited for {what}");
-        sleep(Duration::from_millis(10)).await;
-    }
+async fn until(what: &str, is_so: impl Fn() -> bool) {
+    wait::until(is_so, || what.to_owned()).await;
 }
 
 fn create_again(target: &Cluster) {

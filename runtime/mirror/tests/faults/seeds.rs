@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use towpath_embedded::{Cluster, Random};
 
 use super::{
-    mirror::{Mirror, POSITIONS, prepare},
+    mirror::{Mirror, POSITIONS, prepare, started},
     pair::{PARTITIONS, PATIENCE, Pair, TOPIC, Writer},
+    wait::poll,
 };
 
 /// One thing that happens beside the random faults.
@@ -41,8 +42,6 @@ const SEEDS: u64 = 50;
 const AT_A_TIME: usize = 10;
 const BROKERS: i32 = 3;
 const EVENTS: usize = 24;
-/// Until everything is there once the faults have ended.
-const RECOVERY: Duration = PATIENCE;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_seeds_of_random_faults_lose_nothing() {
@@ -121,7 +120,7 @@ async fn run(seed: u64) -> Result<String, String> {
                     mirror.kill().await;
                 }
                 restarts += 1;
-                mirror = Mirror::run(started(&pair).await?);
+                mirror = Mirror::run(started(&pair, || true).await?);
             }
         }
         sleep(Duration::from_millis(random.random_range(1..60))).await;
@@ -131,19 +130,17 @@ async fn run(seed: u64) -> Result<String, String> {
     pair.target.faults().calm();
     writer.write_all(1, 20).await;
 
-    let deadline = Instant::now() + RECOVERY;
-    let doubled = loop {
-        match pair.compare(restarts) {
-            Ok(doubled) => break doubled,
-            Err(what) if Instant::now() > deadline => {
-                return Err(format!("{what}; {:?}; after {happened:?}", mirror.status()));
-            }
-            Err(_) => {}
+    let end = poll(|| match pair.compare(restarts) {
+        Ok(doubled) => Some(Ok(doubled)),
+        Err(_) => mirror.failed().map(Err),
+    });
+    let doubled = match end.await {
+        Some(Ok(doubled)) => doubled,
+        Some(Err(trace)) => return Err(format!("it gave up: {trace}; after {happened:?}")),
+        None => {
+            let missing = pair.compare(restarts);
+            return Err(format!("{missing:?}; {:?}; after {happened:?}", mirror.status()));
         }
-        if let Some(trace) = mirror.failed() {
-            return Err(format!("it gave up: {trace}; after {happened:?}"));
-        }
-        sleep(Duration::from_millis(20)).await;
     };
     mirror.stop().await;
     // Nothing comes behind what is whole.
@@ -156,18 +153,6 @@ async fn run(seed: u64) -> Result<String, String> {
     Ok(format!(
         "{records} records, {faults} faults, {restarts} restarts, {doubled} doubled"
     ))
-}
-
-/// A start checks everything first and gives up on what does not answer, as the command line does: whoever runs it starts it again.
-async fn started(pair: &Pair) -> Result<towpath_mirror::connector::Connector, String> {
-    let deadline = Instant::now() + RECOVERY;
-    loop {
-        match prepare(pair).await {
-            Ok(connector) => return Ok(connector),
-            Err(what) if Instant::now() > deadline => return Err(format!("it does not start: {what}")),
-            Err(_) => {}
-        }
-    }
 }
 
 fn event(random: &mut StdRng) -> Event {
