@@ -12,6 +12,8 @@
 //! # anyhow::Ok(())
 //! ```
 
+mod refusal;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -226,11 +228,6 @@ impl Worker {
             Some(self.dir.path()),
         )?);
         Ok(())
-    }
-
-    /// Runs it until it ends by itself, for input that it refuses: exit code and what it printed.
-    pub fn run_to_end(&self) -> Result<Output> {
-        Ok(self.command()?.output()?)
     }
 
     pub fn process(&mut self) -> Result<&mut Process> {

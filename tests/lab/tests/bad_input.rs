@@ -3,11 +3,10 @@
 use std::{
     fs,
     path::Path,
-    process::Output,
     sync::{Mutex, PoisonError},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use tempfile::TempDir;
 use towpath_lab::{
     broker::Pair,
@@ -34,33 +33,9 @@ impl Case {
         Ok(self)
     }
 
-    /// Every line has all the parts, in this order, and there is no other line.
+    /// See [`Worker::refuses`]; and nothing was changed.
     fn refuses(self, lines: &[&[&str]]) -> Result<()> {
-        let Output { status, stderr, .. } = self.worker.run_to_end()?;
-        let stderr = String::from_utf8_lossy(&stderr);
-        ensure!(
-            status.code() == Some(2),
-            "exit code {status} instead of 2: {stderr}"
-        );
-        let errors: Vec<&str> = stderr
-            .lines()
-            .filter(|line| line.starts_with("error: "))
-            .collect();
-        ensure!(
-            errors.len() == lines.len(),
-            "{} sentences instead of {}: {errors:#?}",
-            errors.len(),
-            lines.len()
-        );
-        for (error, parts) in errors.iter().zip(lines) {
-            let mut rest = *error;
-            for part in *parts {
-                let at = rest
-                    .find(part)
-                    .with_context(|| format!("{part:?} is missing, or not in this order, in {error:?}"))?;
-                rest = &rest[at + part.len()..];
-            }
-        }
+        self.worker.refuses(lines)?;
         assert_eq!(
             Pair::shared().target.admin()?.topics()?,
             self.topics_before,
