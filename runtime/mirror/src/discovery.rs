@@ -1,5 +1,6 @@
 //! Which topics of the source are mirrored, under which names, and from where: asked at the start and again and again.
 
+mod assign;
 mod written;
 
 use std::{
@@ -7,11 +8,9 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use towpath_domain::{
-    LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition, state::PartitionState,
-};
+use towpath_domain::{Offset, Partition, TopicId, TopicName, TopicPartition, state::PartitionState};
 use towpath_wire::{
-    Client, Error, Isolation, OffsetSpec, PartitionMetadata, TopicMetadata, Topics,
+    Client, Error, TopicMetadata, Topics,
     positions::{Position, PositionKey},
 };
 
@@ -19,7 +18,7 @@ use crate::{
     config::{Selection, Start},
     route::{self, Routes},
     targets::{self, Creation, Wanted},
-    task::{Assignment, Stored},
+    task::Assignment,
 };
 
 /// The source's topics that a connector selects.
@@ -268,142 +267,5 @@ impl Discovery {
                 partition: partition.partition,
             })
         })
-    }
-
-    /// The new partitions of these topics. Starts are looked up for all topics at once: one question to each broker, however many topics.
-    async fn assign(&mut self, topics: Vec<Ready<'_>>) -> Result<Vec<Assignment>, Error> {
-        let new: Vec<Vec<TopicPartition>> = topics.iter().map(|(topic, ..)| self.unknown(topic)).collect();
-        let unstored: Vec<TopicPartition> = topics
-            .iter()
-            .zip(&new)
-            .flat_map(|((topic, ..), new)| new.iter().map(|partition| (topic.id, partition)))
-            .filter(|(id, partition)| !self.stored.contains_key(&(*id, partition.partition)))
-            .map(|(_, partition)| partition.clone())
-            .collect();
-        let mut starts = self.starts(&unstored).await?;
-        let ends = self.target_ends(&topics, &new).await?;
-        let mut assignments = Vec::new();
-        for ((topic, target, state), new) in topics.into_iter().zip(new) {
-            let state = match (state, self.recreated(topic)) {
-                (Ok(_), Some(stored)) => Err(PartitionState::TopicRecreated {
-                    stored,
-                    found: topic.id,
-                }),
-                (Ok(found), None) => match self.target_recreated(topic, target, found.id) {
-                    None => Ok(found),
-                    Some(stored) => Err(PartitionState::TargetRecreated {
-                        stored,
-                        found: found.id,
-                    }),
-                },
-                (state, _) => state,
-            };
-            for source in new {
-                let position = self.stored.get(&(topic.id, source.partition));
-                if let Some(before) = position.filter(|position| position.target.topic != *target) {
-                    tracing::warn!(
-                        connector = self.connector,
-                        partition = %source,
-                        offset = %before.offset,
-                        "goes on under another name: what is before the offset is in topic {}, not in {target}", before.target.topic
-                    );
-                }
-                let start = position.map(|position| (position.offset, position.epoch));
-                let Some(start) = start.or_else(|| starts.remove(&source)) else {
-                    continue;
-                };
-                let place = TopicPartition {
-                    topic: target.clone(),
-                    partition: source.partition,
-                };
-                let written = position.filter(|position| position.target.topic == *target);
-                let target_next = written.and_then(|position| position.target.next);
-                let state = match (&state, target_next) {
-                    (Ok(_), Some(next)) => match ends.get(&place) {
-                        Some(end) if *end < next => Err(PartitionState::TargetDiverged { next, end: *end }),
-                        Some(_) => state.clone(),
-                        // Left out: it is still unknown at the next round.
-                        None => continue,
-                    },
-                    _ => state.clone(),
-                };
-                // The row of a partition that does not begin stays as it is.
-                let target_id = match &state {
-                    Ok(found) => found.id,
-                    Err(_) => written.map_or(TopicId::ZERO, |position| position.target.topic_id),
-                };
-                self.known.insert(source.clone());
-                assignments.push(Assignment {
-                    target: place,
-                    target_id,
-                    topic_id: topic.id,
-                    batches: state.as_ref().ok().map(|found| found.batches),
-                    start,
-                    stored: position.map(|position| Stored {
-                        offset: position.offset,
-                        target_next,
-                    }),
-                    state: state.err().unwrap_or(PartitionState::Mirroring),
-                    source,
-                });
-            }
-        }
-        Ok(assignments)
-    }
-
-    fn unknown(&self, topic: &TopicMetadata) -> Vec<TopicPartition> {
-        let partitions = topic.partitions.iter().map(|partition| TopicPartition {
-            topic: topic.name.clone(),
-            partition: partition.partition,
-        });
-        partitions
-            .filter(|partition| !self.known.contains(partition))
-            .collect()
-    }
-
-    /// The topic id that the stored positions of this name are of, when the topic now has another one.
-    fn recreated(&self, topic: &TopicMetadata) -> Option<TopicId> {
-        let stored = *self.stored_ids.get(&topic.name)?;
-        let has_positions =
-            |partition: &PartitionMetadata| self.stored.contains_key(&(topic.id, partition.partition));
-        let is_other = !topic.id.is_zero() && !topic.partitions.iter().any(has_positions);
-        is_other.then_some(stored)
-    }
-
-    /// Where partitions without a stored position begin. Those that appear later begin at their first record, whatever the
-    /// configuration says: records written before they were noticed would be missed.
-    async fn starts(
-        &mut self,
-        partitions: &[TopicPartition],
-    ) -> Result<HashMap<TopicPartition, (Offset, LeaderEpoch)>, Error> {
-        let is_late = |partition: &&TopicPartition| {
-            self.at_latest
-                .as_ref()
-                .is_some_and(|latest| latest.contains(partition))
-        };
-        let (latest, earliest): (Vec<_>, Vec<_>) = partitions.iter().partition(is_late);
-        let mut starts = HashMap::new();
-        for (at, partitions) in [(OffsetSpec::Latest, latest), (OffsetSpec::Earliest, earliest)] {
-            if partitions.is_empty() {
-                continue;
-            }
-            let partitions: Vec<TopicPartition> = partitions.into_iter().cloned().collect();
-            for (partition, listed) in self
-                .source
-                .list_offsets(&partitions, at, Isolation::ReadUncommitted)
-                .await?
-            {
-                match listed {
-                    Ok(listed) => drop(starts.insert(partition, (listed.offset, LeaderEpoch(-1)))),
-                    // Left out: it is still unknown at the next round.
-                    Err(error) => {
-                        tracing::warn!(connector = self.connector, %partition, %error, "the start cannot be found yet");
-                        self.troubles
-                            .push(format!("finding the start of {partition}: {error}"));
-                    }
-                }
-            }
-        }
-        Ok(starts)
     }
 }

@@ -2,14 +2,21 @@
 
 use std::collections::HashMap;
 
-use towpath_domain::{Offset, TopicId, TopicName, TopicPartition};
-use towpath_wire::{Error, Isolation, OffsetSpec, TopicMetadata};
+use towpath_domain::{Offset, Partition, TopicId, TopicName, TopicPartition};
+use towpath_wire::{Error, Isolation, OffsetSpec, TopicMetadata, positions::Position};
 
 use super::{Discovery, Ready};
 
 // === impl Discovery ===
 
 impl Discovery {
+    /// The stored position of a source partition, when it is of this target topic.
+    pub(super) fn written_to(&self, source: (TopicId, Partition), target: &TopicName) -> Option<&Position> {
+        self.stored
+            .get(&source)
+            .filter(|position| position.target.topic == *target)
+    }
+
     /// The id of the target topic that stored positions of this topic are of, when the target has another one under that name. A position before the first
     /// record that was written misses nothing there.
     pub(super) fn target_recreated(
@@ -21,8 +28,8 @@ impl Discovery {
         topic
             .partitions
             .iter()
-            .filter_map(|partition| self.stored.get(&(topic.id, partition.partition)))
-            .filter(|position| position.target.topic == *target && position.target.next.is_some())
+            .filter_map(|partition| self.written_to((topic.id, partition.partition), target))
+            .filter(|position| position.target.next.is_some())
             .map(|position| position.target.topic_id)
             .find(|stored| !stored.is_zero() && !found.is_zero() && *stored != found)
     }
@@ -37,10 +44,8 @@ impl Discovery {
         let mut partitions = Vec::new();
         for ((topic, target, state), new) in topics.iter().zip(new) {
             let is_written = |partition: &&TopicPartition| {
-                let position = self.stored.get(&(topic.id, partition.partition));
-                position.is_some_and(|position| {
-                    position.target.topic == **target && position.target.next.is_some()
-                })
+                self.written_to((topic.id, partition.partition), target)
+                    .is_some_and(|position| position.target.next.is_some())
             };
             let places = new.iter().filter(is_written).map(|partition| TopicPartition {
                 topic: (*target).clone(),
