@@ -117,7 +117,7 @@ impl Chunk {
                         stages.as_deref_mut(),
                         &mut converted,
                     )
-                    .map(|()| converted.next = piece.next_offset()),
+                    .map(|next| converted.next = next),
                 Err(error) => Err(corrupt(converted.next, &error)),
             };
             if let Err(stop) = result {
@@ -135,13 +135,15 @@ impl Chunk {
         converted
     }
 
+    /// Converts one piece and says where to go on. That is behind its last record, and not behind the offset that a set of old messages is under:
+    /// old versions of librdkafka have written 0 there.
     fn piece(
         &self,
         piece: &Piece,
         (aborted, encoders): (&mut Aborted, &mut Encoders),
         stages: Option<&mut Stages>,
         converted: &mut Converted,
-    ) -> Result<(), PartitionState> {
+    ) -> Result<Offset, PartitionState> {
         piece
             .verify_crc()
             .map_err(|error| corrupt(converted.next, &error))?;
@@ -151,8 +153,10 @@ impl Chunk {
                 let offset = message.offset();
                 let records =
                     batch::decode_legacy(message, &LIMITS).map_err(|error| corrupt(offset, &error))?;
-                self.in_order(records.source().first, converted.next)?;
-                return self.rewrite(records, TimestampType::CreateTime, (encoders, stages), converted);
+                let SourceSpan { first, next } = records.source();
+                self.in_order(first, converted.next)?;
+                self.rewrite(records, TimestampType::CreateTime, (encoders, stages), converted)?;
+                return Ok(next);
             }
         };
         self.in_order(batch.base_offset(), converted.next)?;
@@ -161,23 +165,22 @@ impl Chunk {
             .skips(batch)
             .map_err(|error| corrupt(batch.base_offset(), &error))?
         {
-            return Ok(());
+            return Ok(batch.next_offset());
         }
-        let way = Way::of(batch, &self.target);
-        match way {
-            Way::Skip(_) => Ok(()),
+        match Way::of(batch, &self.target) {
+            Way::Skip(_) => {}
             Way::Copy if stages.is_none() && batch.base_offset() >= self.from => {
                 let outgoing = Outgoing::pass_through(batch);
                 converted.batches.push(self.prepared(outgoing, converted.epoch));
                 converted.copied += 1;
-                Ok(())
             }
             Way::Copy | Way::Decode(_) => {
                 let records =
                     batch::decode(batch, &LIMITS).map_err(|error| corrupt(batch.base_offset(), &error))?;
-                self.rewrite(records, batch.timestamp_type(), (encoders, stages), converted)
+                self.rewrite(records, batch.timestamp_type(), (encoders, stages), converted)?;
             }
         }
+        Ok(batch.next_offset())
     }
 
     /// Only what a fetch brings first may begin before what was read, being asked for in its middle. What comes behind it and begins there would be

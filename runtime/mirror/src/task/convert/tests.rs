@@ -1,4 +1,6 @@
-use bytes::BytesMut;
+use std::io::Write;
+
+use bytes::{BufMut, BytesMut};
 use towpath_wire::batch::{Compression, Headers, ProducerIdentity, Record, Transactional};
 
 use super::*;
@@ -273,6 +275,49 @@ fn offsets_that_go_back_stop_the_partition_behind_what_was_in_order() {
     };
     assert_eq!(offset, Offset(3));
     assert!(error.contains("begins at offset 1"), "{error}");
+}
+
+/// A message of magic 0.
+fn message(offset: i64, attributes: u8, value: &[u8]) -> BytesMut {
+    let mut checked = BytesMut::new();
+    checked.put_slice(&[0, attributes]);
+    checked.put_i32(-1);
+    checked.put_i32(value.len() as i32);
+    checked.put_slice(value);
+    let mut crc = flate2::Crc::new();
+    crc.update(&checked);
+    let mut bytes = BytesMut::new();
+    bytes.put_i64(offset);
+    bytes.put_i32(checked.len() as i32 + 4);
+    bytes.put_u32(crc.sum());
+    bytes.put_slice(&checked);
+    bytes
+}
+
+#[test]
+fn a_set_of_old_messages_ends_behind_its_last_one_whatever_its_own_offset() {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    for (offset, value) in [(0, "a"), (1, "b"), (2, "c")] {
+        gzip.write_all(&message(offset, 0, value.as_bytes())).unwrap();
+    }
+    let set = message(0, 1, &gzip.finish().unwrap());
+
+    let converted = chunk(0, &[set.clone(), message(3, 0, b"d")], &[]).convert(None);
+    assert_eq!(values(&converted), [vec!["a", "b", "c"], vec!["d"]]);
+    assert_eq!((converted.next, converted.stop), (Offset(4), None));
+
+    let converted = chunk(0, &[set.clone()], &[]).convert(None);
+    assert_eq!(converted.next, Offset(3), "what is read next");
+
+    let converted = chunk(0, &[set, message(1, 0, b"b again")], &[]).convert(None);
+    assert_eq!(values(&converted), [["a", "b", "c"]]);
+    assert!(matches!(
+        converted.stop,
+        Some(PartitionState::SourceCorrupt {
+            offset: Offset(3),
+            ..
+        })
+    ));
 }
 
 #[test]
