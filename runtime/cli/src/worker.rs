@@ -30,12 +30,14 @@ pub(crate) struct Arguments {
     /// A connector: Connect's {"name", "config"}; may be given more than once. Read again, checked and applied when it changes
     #[arg(long = "connector", value_name = "FILE.json", required = true)]
     connectors: Vec<PathBuf>,
-    /// Where to write the state of connectors, tasks and partitions as JSON, twice a second
+    /// Where to write the state of connectors, tasks and partitions as JSON: twice a second, and above 500 partitions every millisecond times their number
     #[arg(long, value_name = "FILE.json")]
     status_file: Option<PathBuf>,
 }
 
 const TICK: Duration = Duration::from_millis(500);
+/// The state of thousands of partitions is shown less often, so that showing it stays beside the work: a millisecond a partition, at most this.
+const SLOWEST_TICK: Duration = Duration::from_secs(5);
 /// How long a worker that was told to stop may take; a second signal ends it at once.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -89,6 +91,7 @@ async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode,
                     writable = written.is_ok();
                 }
                 connectors.reread();
+                tick.reset_after(pause(&statuses));
             }
         }
     }
@@ -109,6 +112,13 @@ async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode,
             .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Until the state is shown again.
+fn pause(statuses: &[connectors::Status]) -> Duration {
+    let tasks = statuses.iter().flat_map(|status| &status.connector.tasks);
+    let partitions: usize = tasks.map(|task| task.partitions.len()).sum();
+    Duration::from_millis(partitions as u64).clamp(TICK, SLOWEST_TICK)
 }
 
 /// Compiles the plugins on a thread that may block: the first time a component is seen takes a while.

@@ -73,7 +73,8 @@ impl Row {
                 partitions: 1000,
                 ..what(What::Idle, 10_000)
             },
-            "partitions" => what(What::Partitions, 1_000_000),
+            // Enough that a target with 2,000 new logs is warm for most of them.
+            "partitions" => what(What::Partitions, 4_000_000),
             _ => return None,
         })
     }
