@@ -22,6 +22,7 @@ use towpath_wire::{
     positions::{Position, PositionKey, Positions},
 };
 
+mod attach;
 mod permissions;
 mod prepare;
 
@@ -58,8 +59,9 @@ pub struct Connector {
     source: Client,
     target: Client,
     routes: Arc<Mutex<Routes>>,
-    /// the transformations by alias, to make instances of
-    transformations: Arc<Vec<prepare::Attached>>,
+    /// the plugins, to make instances of
+    pipeline: Arc<attach::Pipeline>,
+    dead_letters: Option<Arc<task::Queue>>,
     shared: Arc<Shared>,
 }
 
@@ -259,6 +261,7 @@ impl Connector {
     ) -> Result<TaskHandle, String> {
         let task = Task::new(task::Options {
             connector: self.name.clone(),
+            id,
             source: self.source.clone(),
             target: self.target.clone(),
             source_cluster: self.source.cluster_id(),
@@ -270,6 +273,7 @@ impl Connector {
             throttles: self.shared.throttles.clone(),
             flush_interval: self.worker.flush_interval,
             stages: self.stages().await?,
+            dead_letters: self.dead_letters.clone(),
         });
         let (assign, assignments) = mpsc::unbounded_channel();
         let (show, snapshot) = watch::channel(Snapshot::default());
@@ -289,9 +293,9 @@ impl Connector {
         })
     }
 
-    /// Instances of the transformations, made on a thread that may block: guests are called.
+    /// Instances of the plugins, made on a thread that may block: guests are called.
     async fn stages(&self) -> Result<Vec<Stages>, String> {
-        if self.transformations.is_empty() {
+        if self.pipeline.is_empty() {
             return Ok(Vec::new());
         }
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -299,17 +303,8 @@ impl Connector {
             .config
             .plugin_instances
             .unwrap_or((cores / self.config.tasks_max).max(1));
-        let transformations = Arc::clone(&self.transformations);
-        let work = tokio::task::spawn_blocking(move || {
-            let one = || {
-                transformations
-                    .iter()
-                    .map(prepare::Attached::instance)
-                    .collect::<Result<_, _>>()
-                    .map(Stages::new)
-            };
-            (0..count).map(|_| one()).collect()
-        });
+        let pipeline = Arc::clone(&self.pipeline);
+        let work = tokio::task::spawn_blocking(move || (0..count).map(|_| pipeline.stages()).collect());
         work.await.map_err(|error| error.to_string())?
     }
 

@@ -1,7 +1,7 @@
 //! What a hostile broker or plugin reaches in the data plane, without a network or WebAssembly: doors for the fuzz targets, and no part of the API.
 
 use bytes::Bytes;
-use towpath_domain::{LeaderEpoch, Offset, TopicPartition, state::PartitionState};
+use towpath_domain::{LeaderEpoch, Offset, Partition, TopicName, TopicPartition, state::PartitionState};
 use towpath_plugin_host::Edits;
 use towpath_wire::{
     AbortedTransaction,
@@ -19,9 +19,12 @@ pub type Row = (i64, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>);
 /// Edits that keep the contract, applied; the error is a reject.
 pub fn edited(records: Records, from: Offset, edits: Edits) -> Result<Vec<Row>, String> {
     let origin = Origin {
-        partition: TopicPartition::new("hostile", 0),
+        source: TopicName::new("hostile"),
+        target: TopicName::new("hostile"),
+        partition: Partition(0),
         timestamp_type: TimestampType::CreateTime,
         from,
+        until: None,
     };
     let rows = stages::edited(records, origin, edits).map_err(|stuck| stuck.message)?;
     Ok(rows

@@ -81,6 +81,10 @@ pub struct Mirrored {
     pub copied: u64,
     /// batches that were decoded and written anew
     pub decoded: u64,
+    /// records that were read and that a plugin could not pass: `errors.tolerance` or `on.reject` let them be left out
+    pub skipped: u64,
+    /// those of them that the dead letter queue has
+    pub dead_lettered: u64,
 }
 
 /// What a task shows to its connector. The task changes what has changed in place.
@@ -122,5 +126,7 @@ impl Mirrored {
         self.bytes += other.bytes;
         self.copied += other.copied;
         self.decoded += other.decoded;
+        self.skipped += other.skipped;
+        self.dead_lettered += other.dead_lettered;
     }
 }

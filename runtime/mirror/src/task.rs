@@ -34,6 +34,7 @@ mod convert;
 mod fetching;
 mod lane;
 mod lanes;
+mod letters;
 mod placing;
 mod producing;
 mod recovery;
@@ -50,10 +51,13 @@ pub(crate) use convert::converted;
 use convert::{Chunk, Converted};
 use lane::{Lane, Mark, Ticket};
 use lanes::Lanes;
+pub(crate) use letters::Queue;
 
 /// What a task needs of its connector. Clients are shared; connections for fetching and producing are the task's own.
 pub(crate) struct Options {
     pub connector: String,
+    /// Connect's id of the task, from 0
+    pub id: usize,
     pub source: Client,
     pub target: Client,
     pub source_cluster: ClusterId,
@@ -67,6 +71,7 @@ pub(crate) struct Options {
     pub flush_interval: Duration,
     /// one for each partition that may be converted at a time; none: records are not decoded for plugins
     pub stages: Vec<Stages>,
+    pub dead_letters: Option<Arc<Queue>>,
 }
 
 /// A partition for a task.
@@ -177,6 +182,8 @@ enum Event {
     TargetOpened(NodeId, Result<Connection, Error>),
     Fetched(NodeId, Result<FetchAnswer, Error>),
     Converted(usize, Converted, Option<Stages>),
+    /// the dead letters of what was converted are written, or not
+    Lettered(usize, Converted, Result<(), Error>),
     Produced(NodeId, Vec<(usize, Ticket)>, Result<ProduceAnswer, Error>),
     Identified(Result<ProducerId, Error>),
     Stored(Vec<(usize, Mark)>, Result<(), Error>),
@@ -302,8 +309,13 @@ impl Task {
                 self.stages.extend(stages);
                 self.converting -= 1;
                 self.lanes[lane].converting = false;
-                self.converted(lane, converted);
+                if converted.letters.is_empty() {
+                    self.converted(lane, converted);
+                } else {
+                    self.write_letters(lane, converted, None);
+                }
             }
+            Event::Lettered(lane, converted, result) => self.lettered(lane, converted, result),
             Event::Produced(node, sent, result) => self.produced(node, &sent, result),
             Event::Identified(result) => self.identified(result),
             Event::Stored(marks, result) => self.stored(marks, result),

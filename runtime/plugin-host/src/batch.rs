@@ -30,6 +30,11 @@ pub trait Records: Send + Sync + 'static {
 
     fn offset(&self, index: usize) -> Offset;
 
+    /// False for records that are about to be written: a guest sees no offsets then.
+    fn has_offsets(&self) -> bool {
+        true
+    }
+
     /// ms since the epoch; -1: none.
     fn timestamp(&self, index: usize) -> i64;
 
@@ -70,6 +75,13 @@ pub(crate) struct Misuse(String);
 // === impl Batch ===
 
 impl Batch {
+    pub(crate) fn new(records: &Arc<dyn Records>, reads: Reads) -> Self {
+        Self {
+            records: Arc::clone(records),
+            reads,
+        }
+    }
+
     fn index(&self, index: u32) -> wasmtime::Result<usize> {
         let len = self.records.len();
         match usize::try_from(index) {
@@ -104,6 +116,9 @@ impl batches::HostBatch for State {
     fn offsets(&mut self, batch: Resource<Batch>) -> wasmtime::Result<Vec<i64>> {
         let batch = self.batch(&batch)?;
         declared(batch.reads.offset, "offsets")?;
+        if !batch.records.has_offsets() {
+            return Ok(Vec::new());
+        }
         Ok((0..batch.records.len())
             .map(|index| batch.records.offset(index).0)
             .collect())
@@ -181,6 +196,20 @@ impl batches::HostBatch for State {
     fn drop(&mut self, _batch: Resource<Batch>) -> wasmtime::Result<()> {
         Err(misuse("it dropped a batch that it was only lent".to_owned()))
     }
+}
+
+/// What is said of a record that no guest that reads headers can judge.
+pub(crate) const UNREADABLE_HEADER: &str = "a header key is not UTF-8, and this plugin reads headers";
+
+/// The guest saw a replacement character where a header's key is not UTF-8: whatever it concluded from that does not count.
+pub(crate) fn unreadable_headers(records: &dyn Records) -> impl Iterator<Item = u32> {
+    (0..records.len())
+        .filter(|index| {
+            let mut readable = true;
+            records.headers(*index, &mut |key, _| readable &= std::str::from_utf8(key).is_ok());
+            !readable
+        })
+        .filter_map(|index| u32::try_from(index).ok())
 }
 
 fn declared(declared: bool, what: &'static str) -> wasmtime::Result<()> {

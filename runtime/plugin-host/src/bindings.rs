@@ -50,10 +50,42 @@ mod router_export {
     });
 }
 
+mod predicate_export {
+    wasmtime::component::bindgen!({
+        path: "../../wit/plugin",
+        inline: "
+            package towpath:bindings;
+            world matches { export towpath:plugin/predicate@0.1.0; }
+        ",
+        world: "towpath:bindings/matches",
+        with: {
+            "towpath:plugin/types": super::any::towpath::plugin::types,
+            "towpath:plugin/batches": super::any::towpath::plugin::batches,
+        },
+    });
+}
+
+mod validator_export {
+    wasmtime::component::bindgen!({
+        path: "../../wit/plugin",
+        inline: "
+            package towpath:bindings;
+            world validates { export towpath:plugin/validator@0.1.0; }
+        ",
+        world: "towpath:bindings/validates",
+        with: {
+            "towpath:plugin/types": super::any::towpath::plugin::types,
+            "towpath:plugin/batches": super::any::towpath::plugin::batches,
+        },
+    });
+}
+
 pub(crate) use any::{
     Any,
     exports::towpath::plugin::plugin,
     towpath::plugin::{batches, host, schema_registry, types},
 };
+pub(crate) use predicate_export::Matches;
 pub(crate) use router_export::Routes;
 pub(crate) use transformation_export::Transforms;
+pub(crate) use validator_export::{Validates, exports::towpath::plugin::validator};

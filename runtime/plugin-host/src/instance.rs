@@ -4,12 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use wasmtime::{
     Store,
-    component::{Instance as Linked, InstancePre},
+    component::{Instance as Linked, InstancePre, Resource},
 };
 
 use crate::{
     Needs,
-    bindings::{Any, Routes, Transforms, plugin},
+    batch::Batch,
+    bindings::{Any, Matches, Routes, Transforms, Validates, plugin},
     broken::{Broken, Cause},
     engine,
     limits::Limits,
@@ -55,17 +56,17 @@ impl Exports for Nameless {
     }
 }
 
-impl Exports for Routes {
-    fn find(store: &mut Store<State>, linked: &Linked) -> wasmtime::Result<Self> {
-        Self::new(store, linked)
-    }
+macro_rules! exports {
+    ($($bindings:ty),*) => {$(
+        impl Exports for $bindings {
+            fn find(store: &mut Store<State>, linked: &Linked) -> wasmtime::Result<Self> {
+                Self::new(store, linked)
+            }
+        }
+    )*};
 }
 
-impl Exports for Transforms {
-    fn find(store: &mut Store<State>, linked: &Linked) -> wasmtime::Result<Self> {
-        Self::new(store, linked)
-    }
-}
+exports!(Matches, Routes, Transforms, Validates);
 
 // === impl Instance ===
 
@@ -185,6 +186,18 @@ impl<E: Exports> Keeper<E> {
     fn broken(&self, call: &'static str, cause: Cause) -> Box<Broken> {
         Box::new(self.plugin.broken(call, cause))
     }
+}
+
+/// Lends a batch to the guest for as long as `call` runs, which gets it as a borrow. A guest that drops it traps.
+pub(crate) fn lend<R>(
+    store: &mut Store<State>,
+    batch: Batch,
+    call: impl FnOnce(&mut Store<State>, Resource<Batch>) -> wasmtime::Result<R>,
+) -> wasmtime::Result<R> {
+    let lent = store.data_mut().batches.push(batch)?;
+    let answer = call(store, Resource::new_borrow(lent.rep()))?;
+    store.data_mut().batches.delete(lent)?;
+    Ok(answer)
 }
 
 fn configured<E: Exports>(

@@ -1,6 +1,6 @@
 //! The narrowed WebAssembly engine: finds plugins in `plugin.path`, compiles them, and calls them within limits.
 //!
-//! [`Host::open`] scans once; [`Host::resolve`] finds a plugin by name; [`Plugin::router`] and [`Plugin::transformation`] give a configured
+//! [`Host::open`] scans once; [`Host::resolve`] finds a plugin by name; [`Plugin::router`], [`Plugin::transformation`] and their like give a configured
 //! use of it, which owns one instance and replaces it when the guest breaks. All calls block the thread for up to their deadline: not for an async thread.
 //!
 //! This is the only crate that names wasmtime, and the contract's bindings stay inside (`bindings.rs`): others see the types here.
@@ -21,10 +21,12 @@ mod instance;
 mod limits;
 mod needs;
 mod plugin;
+mod predicate;
 mod router;
 mod scan;
 mod state;
 mod transformation;
+mod validator;
 mod voice;
 
 pub use batch::{Records, TimestampType};
@@ -36,6 +38,8 @@ pub use host::{Error, Host, Options, ResolveError};
 pub use limits::Limits;
 pub use needs::{Effects, Needs, Reads};
 pub use plugin::{Code, InitError, Plugin};
+pub use predicate::{Matching, Predicate};
 pub use router::Router;
 pub use scan::{Problem, ScanError};
 pub use transformation::Transformation;
+pub use validator::{Pair, Rejection, Validator};

@@ -10,7 +10,7 @@ use towpath_domain::plugin::Kind;
 use wasmtime::component::InstancePre;
 
 use crate::{
-    Broken, Cause, ConfigError, Descriptor, Limits, Router, Transformation, config,
+    Broken, Cause, ConfigError, Descriptor, Limits, Predicate, Router, Transformation, Validator, config,
     engine::Ticker,
     instance::{Exports, Instance, Refusal},
     state::State,
@@ -105,20 +105,37 @@ impl Plugin {
         format!("{}@{}", self.name(), self.version())
     }
 
-    /// A configured router. The keys are without the user's prefix.
+    /// A configured router. The keys are without the user's prefix, here and below.
     pub fn router(self: &Arc<Self>, config: &[(String, String)]) -> Result<Router, InitError> {
-        let config = self.checked(Kind::Router, config)?;
-        Router::start(Arc::clone(self), config.clone()).map_err(|refusal| self.refused(refusal, &config))
+        self.start(Kind::Router, config, Router::start)
     }
 
-    /// A configured transformation. The keys are without the user's prefix.
+    /// A configured transformation.
     pub fn transformation(
         self: &Arc<Self>,
         config: &[(String, String)],
     ) -> Result<Transformation, InitError> {
-        let config = self.checked(Kind::Transformation, config)?;
-        Transformation::start(Arc::clone(self), config.clone())
-            .map_err(|refusal| self.refused(refusal, &config))
+        self.start(Kind::Transformation, config, Transformation::start)
+    }
+
+    /// A configured predicate.
+    pub fn predicate(self: &Arc<Self>, config: &[(String, String)]) -> Result<Predicate, InitError> {
+        self.start(Kind::Predicate, config, Predicate::start)
+    }
+
+    /// A configured validator.
+    pub fn validator(self: &Arc<Self>, config: &[(String, String)]) -> Result<Validator, InitError> {
+        self.start(Kind::Validator, config, Validator::start)
+    }
+
+    fn start<U>(
+        self: &Arc<Self>,
+        kind: Kind,
+        config: &[(String, String)],
+        start: impl FnOnce(Arc<Self>, Vec<(String, String)>) -> Result<U, Refusal>,
+    ) -> Result<U, InitError> {
+        let config = self.checked(kind, config)?;
+        start(Arc::clone(self), config.clone()).map_err(|refusal| self.refused(refusal, &config))
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use wasmtime::component::Resource;
-
 use crate::{
     CallError, Cause, Edit, Edits, Needs, Records,
-    batch::Batch,
+    batch::{Batch, UNREADABLE_HEADER, unreadable_headers},
     bindings::Transforms,
     edits,
-    instance::{Keeper, Refusal},
+    instance::{Keeper, Refusal, lend},
     plugin::Plugin,
 };
 
@@ -39,18 +37,13 @@ impl Transformation {
             return Ok(Edits::default());
         };
         let needs = self.keeper.needs();
-        let lent = Batch {
-            records: Arc::clone(&batch),
-            reads: needs.reads,
-        };
+        let lent = Batch::new(&batch, needs.reads);
         let answer = self.keeper.call("transform", |store, exports| {
-            let lent = store.data_mut().batches.push(lent)?;
-            let borrowed = Resource::new_borrow(lent.rep());
-            let answer = exports
-                .towpath_plugin_transformation()
-                .call_transform(&mut *store, borrowed)?;
-            store.data_mut().batches.delete(lent)?;
-            Ok(answer)
+            lend(store, lent, |store, batch| {
+                exports
+                    .towpath_plugin_transformation()
+                    .call_transform(store, batch)
+            })
         })?;
         let mut edits = Edits::from_wit(answer?);
         edits::check(&edits, records, needs.effects).map_err(|fault| {
@@ -69,16 +62,12 @@ impl Transformation {
     }
 }
 
-/// The guest saw a replacement character where a header's key is not UTF-8: whatever it concluded from that does not count.
 fn reject_unreadable_headers(edits: &mut Edits, batch: &dyn Records) {
-    for (index, record) in (0..batch.len()).zip(0u32..) {
-        let mut readable = true;
-        batch.headers(index, &mut |key, _| readable &= std::str::from_utf8(key).is_ok());
-        if !readable {
-            edits.remove(record);
-            let at = edits.edits.partition_point(|(other, _)| *other < record);
-            let reason = "a header key is not UTF-8, and this plugin reads headers".to_owned();
-            edits.edits.insert(at, (record, Edit::Reject(reason)));
-        }
+    for record in unreadable_headers(batch) {
+        edits.remove(record);
+        let at = edits.edits.partition_point(|(other, _)| *other < record);
+        edits
+            .edits
+            .insert(at, (record, Edit::Reject(UNREADABLE_HEADER.to_owned())));
     }
 }

@@ -91,9 +91,11 @@ pub enum Error {
         expected: ClusterId,
         found: ClusterId,
     },
-    #[error("topic {topic} for positions: {what}{}", Because(cause))]
-    Positions {
+    /// About a topic that is Towpath's own.
+    #[error("topic {topic} for {purpose}: {what}{}", Because(cause))]
+    Own {
         topic: TopicName,
+        purpose: &'static str,
         what: String,
         cause: Option<KafkaError>,
     },
@@ -165,7 +167,7 @@ impl Error {
     pub fn kafka(&self) -> Option<KafkaError> {
         match self {
             Self::Kafka { error, .. } => Some(*error),
-            Self::Positions { cause, .. } => *cause,
+            Self::Own { cause, .. } => *cause,
             Self::GaveUp { last, .. } => last.kafka(),
             _ => None,
         }

@@ -2,17 +2,19 @@
 //!
 //! [`Client`] knows one cluster: its brokers, leaders, topics. [`Connection`] is one TCP connection with requests in flight, for a caller
 //! that fetches or produces. [`batch`] reads, rewrites, decodes and encodes record batches. [`positions`] keeps how far each source
-//! partition was mirrored, in a compacted topic.
+//! partition was mirrored, in a compacted topic; [`dead_letters`] takes what a pipeline cannot pass.
 //!
 //! `kafka-protocol` writes requests and reads answers; record batches never pass through it, because its record decoder loses what Kafka keeps.
 #![forbid(unsafe_code)]
 
 mod answer;
 mod api;
+mod append;
 mod backoff;
 pub mod batch;
 mod client;
 mod connection;
+pub mod dead_letters;
 mod dial;
 mod error;
 mod fetch;

@@ -5,7 +5,6 @@
 //!
 //! The topic has a partition for each [`Bucket`], so that everything about one source partition, whichever task has it, is in one log.
 
-mod connections;
 mod load;
 pub(crate) mod stored;
 mod write;
@@ -16,8 +15,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use towpath_domain::{Bucket, ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName};
 
-use crate::{Client, Error, KafkaError, NewTopic, Operation, TopicMetadata, Topics, retry::Attempts};
-use write::Writer;
+use crate::{
+    Client, Error, KafkaError, NewTopic, Operation, TopicMetadata, Topics, append::Appender, retry::Attempts,
+};
 
 /// The table. Several may be open on one topic, for several connectors; rows have their connector's name in the key.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Positions {
     topic_id: TopicId,
     max_message_bytes: usize,
     /// Writes wait for each other: a row must not be overtaken by the one before.
-    writer: Mutex<Writer>,
+    appender: Mutex<Appender>,
 }
 
 /// Whose position it is. The record's key, as JSON; the order of the fields is part of the format, compaction compares bytes.
@@ -76,6 +76,7 @@ pub struct Anchor {
     pub offset: i64,
 }
 
+const PURPOSE: &str = "positions";
 /// Kafka's default of `max.message.bytes`.
 const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;
 
@@ -84,7 +85,7 @@ const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;
 impl Positions {
     /// Opens the topic, and creates it when it is missing. `replication_factor` is for that; -1 is the target's default.
     ///
-    /// Fails with [`Error::Positions`] when an existing topic is unfit: another number of partitions, or not only compacted.
+    /// Fails with [`Error::Own`] when an existing topic is unfit: another number of partitions, or not only compacted.
     pub async fn open(client: Client, topic: &str, replication_factor: i16) -> Result<Self, Error> {
         let topic = TopicName::new(topic);
         let mut attempts = Attempts::new(client.options());
@@ -122,11 +123,11 @@ impl Positions {
         };
         let max_message_bytes = check_configs(&client, &topic).await?;
         Ok(Self {
+            appender: Mutex::new(Appender::new(client.clone(), topic.clone(), PURPOSE)),
             client,
             topic,
             topic_id,
             max_message_bytes,
-            writer: Mutex::default(),
         })
     }
 
@@ -152,7 +153,8 @@ impl Positions {
     /// Writes of one table follow each other. A write that timed out may still reach the log after a later one, on its old connection: then a
     /// row is older than it could be until the next write, and never too new.
     pub async fn write(&self, rows: Vec<(PositionKey, Option<Position>)>) -> Result<(), Error> {
-        self.writer.lock().await.write(self, rows).await
+        let batches = write::encode(self, rows)?;
+        self.appender.lock().await.append(batches).await
     }
 }
 
@@ -228,16 +230,18 @@ fn partition(topic: &TopicName, partition: i32) -> towpath_domain::TopicPartitio
 }
 
 fn refused(topic: &TopicName, what: String, error: KafkaError) -> Error {
-    Error::Positions {
+    Error::Own {
         topic: topic.clone(),
+        purpose: PURPOSE,
         what,
         cause: Some(error),
     }
 }
 
 fn unfit(topic: &TopicName, what: String) -> Error {
-    Error::Positions {
+    Error::Own {
         topic: topic.clone(),
+        purpose: PURPOSE,
         what,
         cause: None,
     }

@@ -116,7 +116,7 @@ impl Error {
             Self::Kafka { error, .. } => classify(*error),
             Self::Sasl { .. } | Self::NotAllowed { .. } => Retry::WhenMended,
             // Without a code it is about what somebody has made of the topic.
-            Self::Positions { cause, .. } => match cause {
+            Self::Own { cause, .. } => match cause {
                 // Kafka's own consumer fetches again after it, and a row may be written twice.
                 Some(KafkaError::UNKNOWN_SERVER_ERROR) => Retry::Backoff,
                 Some(error) => classify(*error),

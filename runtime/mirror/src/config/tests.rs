@@ -61,21 +61,123 @@ fn a_bad_regular_expression_names_field_value_and_reason() {
 }
 
 #[test]
-fn transforms_are_checked_all_at_once() {
+fn plugins_are_checked_all_at_once() {
     assert_eq!(
         problems(&[
             ("transforms", "a,a,b"),
             ("transforms.a.type", "mask-field@0.1.0"),
+            ("transforms.a.predicate", "q"),
+            ("transforms.a.negate", "perhaps"),
+            ("transforms.b.negate", "true"),
             ("transforms.c.type", "x"),
-            ("predicates", "p")
+            ("predicates", "p"),
+            ("predicates.p.type", "is-tombstone"),
+            ("validators", "v"),
+            ("validators.v.on.reject", "explode"),
+            ("schema.checkers", "s"),
         ]),
         [
-            r#"predicates = "p": this kind of plugin cannot be attached to a pipeline in this version; remove the key; transformations and routers under `transforms` can be"#,
+            r#"schema.checkers = "s": this kind of plugin cannot be attached to a pipeline in this version; remove the key; transforms, predicates and validators can be"#,
             r#"transforms = "a": this alias stands twice; name each alias once"#,
             r#"transforms.c.type = "x": belongs to an alias that `transforms` does not name; add c to `transforms`, or remove the key"#,
             "transforms.b.type: missing; name a plugin in plugin.path: name or name@version",
+            r#"transforms.a.negate = "perhaps": not a boolean; write true or false"#,
+            r#"transforms.a.predicate = "q": is no alias that `predicates` names; add q to `predicates`, with predicates.q.type"#,
+            r#"predicates = "p": no transformation asks this predicate; name it by transforms.<alias>.predicate=p, or remove it"#,
+            "validators.v.type: missing; name a plugin in plugin.path: name or name@version",
         ]
     );
+    assert_eq!(
+        problems(&[
+            ("validators", "v"),
+            ("validators.v.type", "x"),
+            ("validators.v.on.reject", "explode"),
+            ("transforms", "b"),
+            ("transforms.b.type", "y"),
+            ("transforms.b.negate", "true"),
+        ]),
+        [
+            r#"transforms.b.negate = "true": has no effect without a predicate; add transforms.b.predicate, or remove the key"#,
+            r#"validators.v.on.reject = "explode": not one of the values; write fail, skip, dead-letter or tag"#,
+        ]
+    );
+}
+
+#[test]
+fn a_dead_letter_queue_is_there_where_it_is_needed_and_nowhere_else() {
+    const VALIDATOR: [(&str, &str); 3] = [
+        ("validators", "v"),
+        ("validators.v.type", "x"),
+        ("validators.v.on.reject", "dead-letter"),
+    ];
+    let queue = |name| ("errors.deadletterqueue.topic.name", name);
+    assert_eq!(
+        problems(&VALIDATOR),
+        [
+            r#"validators.v.on.reject = "dead-letter": there is no dead letter queue; set errors.deadletterqueue.topic.name"#
+        ]
+    );
+    assert_eq!(
+        problems(&[queue("dead letters")]),
+        [
+            r#"errors.deadletterqueue.topic.name = "dead letters": is no topic name; 1 to 249 of a-z A-Z 0-9 . _ -"#
+        ]
+    );
+    let idle = problems(&[queue("dead")]);
+    assert!(
+        idle[0].contains("has no effect: nothing is sent there"),
+        "{idle:?}"
+    );
+    assert_eq!(
+        problems(&[queue("dead"), ("errors.tolerance", "all")]),
+        [] as [&str; 0]
+    );
+    let both: Vec<_> = VALIDATOR.into_iter().chain([queue("dead")]).collect();
+    assert_eq!(problems(&both), [] as [&str; 0]);
+}
+
+#[test]
+fn plugins_and_their_conditions_are_read() {
+    let mut all = config(&GOOD);
+    all.extend(config(&[
+        ("transforms", "mask"),
+        ("transforms.mask.type", "mask-field@1.2"),
+        ("transforms.mask.predicate", "pii"),
+        ("transforms.mask.negate", "TRUE"),
+        ("transforms.mask.fields", "card"),
+        ("predicates", "pii"),
+        ("predicates.pii.type", "topic-name-matches"),
+        ("predicates.pii.pattern", "public.*"),
+        ("validators", "contract"),
+        ("validators.contract.type", "json-schema"),
+        ("errors.retry.timeout", "-1"),
+    ]));
+    let parsed = MirrorSource::parse(&all, &Defaults::default()).unwrap();
+    let Plugins {
+        transforms,
+        predicates,
+        validators,
+    } = parsed.plugins;
+    let condition = Condition {
+        predicate: "pii".to_owned(),
+        negate: true,
+    };
+    assert_eq!(transforms[0].condition, Some(condition));
+    assert_eq!(
+        transforms[0].attached.config,
+        [("fields".to_owned(), "card".to_owned())]
+    );
+    assert_eq!(
+        predicates[0].config,
+        [("pattern".to_owned(), "public.*".to_owned())]
+    );
+    assert_eq!(validators[0].on_reject, OnReject::Fail, "unless told otherwise");
+    assert_eq!(
+        validators[0].attached.key("on.reject"),
+        "validators.contract.on.reject"
+    );
+    assert_eq!(parsed.errors.retry_timeout, None);
+    assert_eq!(parsed.errors.tolerance, Tolerance::None);
 }
 
 #[test]

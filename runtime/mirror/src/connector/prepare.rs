@@ -5,32 +5,26 @@ use std::{
     time::Duration,
 };
 
-use towpath_domain::{TopicName, config::Problem, plugin::Kind};
-use towpath_plugin_host as host;
+use towpath_domain::{TopicName, config::Problem};
 use towpath_wire::{Allowed, Client, Error, Operation, Options, SaslError, Security, Unresolved, Use};
 
 use super::{
-    Connector, Shared, Worker,
+    Connector, Shared, Worker, attach,
     permissions::{self, Routed},
 };
 use crate::{
-    config::{MirrorSource, Transform},
+    config::MirrorSource,
     discovery,
     route::{self, Routes},
+    task::Queue,
 };
-
-/// A transformation as configured, to make instances of.
-pub(super) struct Attached {
-    transform: Transform,
-    plugin: Arc<host::Plugin>,
-}
 
 pub(super) async fn prepare(
     name: String,
     config: MirrorSource,
     worker: Worker,
 ) -> Result<Connector, Vec<Problem>> {
-    let (routers, transformations, mut problems) = attach(&config.transforms, Arc::clone(&worker.host)).await;
+    let (routers, pipeline, mut problems) = attach::attach(&config, Arc::clone(&worker.host)).await;
     let (source, target) = tokio::join!(
         connect(
             "source.cluster.bootstrap.servers",
@@ -81,6 +75,10 @@ pub(super) async fn prepare(
         return Err(problems);
     }
     let shared = Arc::new(Shared::new(config.limits));
+    let dead_letters = config.errors.dead_letters.clone().map(|queue| {
+        let cluster = source.cluster_id();
+        Arc::new(Queue::new(target.clone(), queue, name.clone(), cluster))
+    });
     Ok(Connector {
         name,
         config,
@@ -88,111 +86,10 @@ pub(super) async fn prepare(
         source,
         target,
         routes,
-        transformations: Arc::new(transformations),
+        pipeline: Arc::new(pipeline),
+        dead_letters,
         shared,
     })
-}
-
-type Parts = (Vec<(String, host::Router)>, Vec<Attached>, Vec<Problem>);
-
-/// Finds the plugins and makes a first instance of each: on a thread that may block, since guests are called.
-async fn attach(transforms: &[Transform], host: Arc<host::Host>) -> Parts {
-    let transforms = transforms.to_vec();
-    let work = tokio::task::spawn_blocking(move || {
-        let (mut routers, mut transformations, mut problems) = (Vec::new(), Vec::new(), Vec::new());
-        for transform in transforms {
-            match attach_one(&transform, &host) {
-                Ok(Part::Router(router)) => routers.push((transform.alias, router)),
-                Ok(Part::Transformation(plugin)) => transformations.push(Attached { transform, plugin }),
-                Ok(Part::Idle) => {}
-                Err(more) => problems.extend(more),
-            }
-        }
-        (routers, transformations, problems)
-    });
-    match work.await {
-        Ok(parts) => parts,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
-enum Part {
-    Router(host::Router),
-    Transformation(Arc<host::Plugin>),
-    /// a transformation that neither reads nor changes anything: batches are never decoded for it
-    Idle,
-}
-
-fn attach_one(transform: &Transform, host: &host::Host) -> Result<Part, Vec<Problem>> {
-    let name = transform.plugin.to_string();
-    let at_type = |message: String, remedy: &str| {
-        vec![Problem::new(transform.key("type"), Some(&name), message, remedy)]
-    };
-    let plugin = host.resolve(&transform.plugin).map_err(|error| {
-        at_type(
-            error.to_string(),
-            "name a plugin that is in plugin.path, or put it there",
-        )
-    })?;
-    match plugin.kind() {
-        Kind::Router => Ok(Part::Router(
-            plugin
-                .router(&transform.config)
-                .map_err(|error| init_problems(transform, &plugin, error))?,
-        )),
-        Kind::Transformation => {
-            let first = plugin
-                .transformation(&transform.config)
-                .map_err(|error| init_problems(transform, &plugin, error))?;
-            let needs = first.needs();
-            if needs.effects.topic {
-                let remedy = "use a router to rename whole topics";
-                return Err(at_type(
-                    "moves single records to other topics, which this version cannot do".to_owned(),
-                    remedy,
-                ));
-            }
-            if needs.is_none() {
-                Ok(Part::Idle)
-            } else {
-                Ok(Part::Transformation(plugin))
-            }
-        }
-        kind => Err(at_type(
-            format!("is a {kind}, and `transforms` takes transformations and routers"),
-            "name a plugin of one of these kinds",
-        )),
-    }
-}
-
-fn init_problems(transform: &Transform, plugin: &host::Plugin, error: host::InitError) -> Vec<Problem> {
-    match error {
-        host::InitError::Config(errors) => errors
-            .into_iter()
-            .map(|error| {
-                let remedy = format!("see the keys of {}", transform.plugin);
-                // The plugin hides the values of its passwords. What it does not know cannot be one of them.
-                let is_known = plugin.descriptor().config.iter().any(|key| key.name == error.key);
-                let given = transform
-                    .config
-                    .iter()
-                    .find(|(key, _)| *key == error.key)
-                    .filter(|_| !is_known);
-                let value = error.value.as_deref().or(given.map(|(_, value)| value.as_str()));
-                Problem::new(transform.key(&error.key), value, error.message, remedy)
-            })
-            .collect(),
-        error => {
-            let name = transform.plugin.to_string();
-            let remedy = "use another version of the plugin, or mend it";
-            vec![Problem::new(
-                transform.key("type"),
-                Some(&name),
-                error.to_string(),
-                remedy,
-            )]
-        }
-    }
 }
 
 async fn connect(
@@ -296,6 +193,18 @@ async fn check_topics(
     let mut targets = std::collections::HashMap::new();
     for (topic, routed) in route::route_all(Arc::clone(routes), names).await {
         match routed {
+            Ok(target)
+                if config
+                    .errors
+                    .dead_letters
+                    .as_ref()
+                    .is_some_and(|queue| queue.topic == target) =>
+            {
+                let message = format!("topic {topic} would be mirrored to it");
+                let remedy = "name another dead letter queue, or leave the topic out by `topics.exclude`";
+                let key = "errors.deadletterqueue.topic.name";
+                problems.push(Problem::new(key, Some(target.as_str()), message, remedy));
+            }
             Ok(target) => {
                 if let Some(with) = targets.insert(target.clone(), topic.clone()) {
                     let message = format!("topics {with} and {topic} would both be mirrored to {target}");
@@ -348,14 +257,4 @@ fn is_name(pattern: &str) -> bool {
     pattern
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '\\'))
-}
-
-// === impl Attached ===
-
-impl Attached {
-    pub(super) fn instance(&self) -> Result<(String, host::Transformation), String> {
-        let made = self.plugin.transformation(&self.transform.config);
-        made.map(|made| (self.transform.alias.clone(), made))
-            .map_err(|error| format!("transforms.{}: {error}", self.transform.alias))
-    }
 }

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
-use towpath_domain::{LeaderEpoch, Offset, TopicPartition, state::PartitionState};
+use towpath_domain::{LeaderEpoch, Offset, TopicName, TopicPartition, state::PartitionState};
 use towpath_wire::{
     AbortedTransaction,
     batch::{
@@ -15,7 +15,7 @@ use super::{
     budget::{Budget, Share},
     lane::Prepared,
 };
-use crate::stages::{Origin, Stages};
+use crate::stages::{Letter, Origin, Passed, Stages, Stuck};
 
 /// What a fetch brought for one partition.
 pub(super) struct Chunk {
@@ -27,6 +27,8 @@ pub(super) struct Chunk {
     /// empty under read_uncommitted
     pub aborted: Vec<AbortedTransaction>,
     pub target: batch::Target,
+    /// the topic that is written to
+    pub target_topic: TopicName,
     pub share: Arc<Share>,
 }
 
@@ -39,6 +41,10 @@ pub(super) struct Converted {
     pub epoch: LeaderEpoch,
     pub copied: u64,
     pub decoded: u64,
+    /// records that plugins could not pass
+    pub skipped: u64,
+    /// those of them that the dead letter queue must have before anything behind them counts as mirrored
+    pub letters: Vec<Letter>,
     /// set when the partition cannot go on at `next`
     pub stop: Option<PartitionState>,
 }
@@ -71,6 +77,7 @@ pub(crate) fn converted(
         records,
         aborted,
         target,
+        target_topic: TopicName::new("target"),
         share,
     };
     let converted = chunk.convert(None);
@@ -93,15 +100,23 @@ impl Chunk {
     }
 
     /// Converts piece by piece until the end or the first that cannot be mirrored.
-    pub(super) fn convert(self, mut stages: Option<&mut Stages>) -> Converted {
+    pub(super) fn convert(self, stages: Option<&mut Stages>) -> Converted {
         let mut converted = Converted {
             batches: Vec::new(),
             next: self.from,
             epoch: self.epoch,
             copied: 0,
             decoded: 0,
+            skipped: 0,
+            letters: Vec::new(),
             stop: None,
         };
+        // Where no plugin looks at the topic's records, they are copied as without plugins.
+        let mut stages = stages.and_then(|stages| {
+            stages
+                .touches(&self.source.topic, self.source.partition)
+                .then_some(stages)
+        });
         let mut aborted = Aborted::new(self.aborted.clone());
         let mut encoders = Encoders::default();
         let mut pieces = batch::batches(self.records.clone());
@@ -207,41 +222,106 @@ impl Chunk {
             first: records.source().first.max(self.from),
             next: records.source().next,
         };
+        converted.decoded += 1;
         let encoder = encoders.of(records.compression());
-        let limit = self.target.max_message_bytes;
-        let encoded = match stages {
-            None => {
-                let wanted = records.iter().filter(|record| record.offset >= self.from);
-                encoder.encode_split(wanted, span, limit)
-            }
-            Some(stages) => {
-                let origin = Origin {
-                    partition: self.source.clone(),
-                    timestamp_type,
-                    from: self.from,
-                };
-                let rows = stages
-                    .apply(records, origin)
-                    .map_err(|broken| PartitionState::PluginFailed {
-                        offset: broken.offset,
-                        error: broken.message,
-                    })?;
-                encoder.encode_split(rows.records(), span, limit)
-            }
+        let Some(stages) = stages else {
+            let wanted = records.iter().filter(|record| record.offset >= self.from);
+            let batches = encoder.encode_split(wanted, span, self.target.max_message_bytes);
+            return self.take(batches, span, converted);
         };
-        let batches = encoded.map_err(|error| match error {
+        let (passed, stuck) = self.through(stages, records, timestamp_type);
+        // All before the record that stops the partition is mirrored, up to it exactly.
+        let span = SourceSpan {
+            next: stuck.as_ref().map_or(span.next, |stuck| stuck.offset),
+            ..span
+        };
+        if let Some(Passed {
+            rows,
+            letters,
+            skipped,
+        }) = passed
+        {
+            converted.skipped += skipped;
+            converted.letters.extend(letters);
+            let batches = encoder.encode_split(rows.records(), span, self.target.max_message_bytes);
+            self.take(batches, span, converted)?;
+        }
+        let Some(Stuck { offset, message }) = stuck else {
+            return Ok(());
+        };
+        converted.next = converted.next.max(offset);
+        Err(PartitionState::PluginFailed {
+            offset,
+            error: message,
+        })
+    }
+
+    /// What passes the stages, and where they are stuck: nothing passes from there on.
+    fn through(
+        &self,
+        stages: &mut Stages,
+        records: Records,
+        timestamp_type: TimestampType,
+    ) -> (Option<Passed>, Option<Stuck>) {
+        let records = Arc::new(records);
+        let first = records.source().first.max(self.from);
+        let mut stuck: Option<Stuck> = None;
+        loop {
+            let origin = Origin {
+                source: self.source.topic.clone(),
+                target: self.target_topic.clone(),
+                partition: self.source.partition,
+                timestamp_type,
+                from: self.from,
+                until: stuck.as_ref().map(|stuck| stuck.offset),
+            };
+            match stages.apply(Arc::clone(&records), origin) {
+                Ok(passed) => return (Some(passed), stuck),
+                // Fewer records each time; a plugin that does not depend on them alone ends at the first.
+                Err(found) if found.offset > first => {
+                    let is_before = stuck.as_ref().is_none_or(|stuck| found.offset < stuck.offset);
+                    if !is_before {
+                        return (
+                            None,
+                            Some(Stuck {
+                                offset: first,
+                                ..found
+                            }),
+                        );
+                    }
+                    stuck = Some(found);
+                }
+                Err(found) => {
+                    return (
+                        None,
+                        Some(Stuck {
+                            offset: first,
+                            ..found
+                        }),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Takes over what was encoded, or says why the partition stops.
+    fn take(
+        &self,
+        batches: Result<Vec<Outgoing>, batch::Error>,
+        span: SourceSpan,
+        converted: &mut Converted,
+    ) -> Result<(), PartitionState> {
+        let batches = batches.map_err(|error| match error {
             batch::Error::RecordTooLarge { offset, size, .. } => too_large(offset, size),
             error => PartitionState::SourceCorrupt {
                 offset: span.first,
                 error: error.to_string(),
             },
         })?;
-        converted.decoded += 1;
-        converted.batches.extend(
-            batches
-                .into_iter()
-                .map(|outgoing| self.prepared(outgoing, converted.epoch)),
-        );
+        let epoch = converted.epoch;
+        converted
+            .batches
+            .extend(batches.into_iter().map(|outgoing| self.prepared(outgoing, epoch)));
         Ok(())
     }
 

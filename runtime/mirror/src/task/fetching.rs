@@ -145,6 +145,7 @@ impl Task {
             records: fetched.records,
             aborted: fetched.aborted,
             target,
+            target_topic: lane.target.topic.clone(),
             share: Arc::clone(share),
         };
         if !self.decodes && chunk.is_light() {
@@ -219,6 +220,7 @@ impl Task {
     pub(super) fn converted(&mut self, index: usize, converted: Converted) {
         self.mirrored.copied += converted.copied;
         self.mirrored.decoded += converted.decoded;
+        self.mirrored.skipped += converted.skipped;
         let lane = &mut self.lanes[index];
         if lane.is_stopped() || self.draining {
             return;

@@ -5,10 +5,11 @@ use std::{collections::HashMap, time::Duration};
 use bytes::Bytes;
 use towpath_domain::{Bucket, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
 
-use super::{Position, PositionKey, connections::Connections, partition, refused, stored, unfit};
+use super::{PURPOSE, Position, PositionKey, partition, refused, stored, unfit};
 use crate::{
     Client, Error, FetchOptions, FetchPartition, FetchedPartition, Isolation, KafkaError, ListedOffset,
     NodeId, OffsetSpec, Operation, Retry, Topics,
+    append::Connections,
     batch::{Limits, Piece, batches, decode},
     retry::Attempts,
 };
@@ -106,7 +107,7 @@ impl Load<'_> {
             };
             for fetched in self
                 .connections
-                .get(self.client, node)
+                .get(self.client, node, PURPOSE)
                 .await?
                 .fetch(options, &partitions)
                 .await?

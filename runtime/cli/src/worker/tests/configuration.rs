@@ -56,15 +56,29 @@ each new connection: **renewed certificates need no restart**. A store that cann
 const TRANSFORMS: &str = r#"
 ### Plugins
 
-`transforms` names aliases, in order. For each of them:
+`transforms`, `predicates` and `validators` name aliases, in order. For each of them:
 
 | key | type | default | meaning |
 |---|---|---|---|
 | `transforms.<alias>.type` | text | **required** | a router or a transformation in `plugin.path`: `name` (the newest version) or `name@version` |
-| `transforms.<alias>.<key>` | | | a key of the plugin: [route-by-regex](../../plugins/route-by-regex), [mask-field](../../plugins/mask-field) |
+| `transforms.<alias>.predicate` | text | - | the alias of a predicate: the transformation is given the records that match, and all others pass as they are |
+| `transforms.<alias>.negate` | true, false | `false` | it is given those that do not match |
+| `predicates.<alias>.type` | text | **required** | a predicate. One that looks at no record is asked once a topic, and topics that no plugin touches are passed through |
+| `validators.<alias>.type` | text | **required** | a validator: it sees each record that was read beside what is to be written for it |
+| `validators.<alias>.on.reject` | fail, skip, dead-letter, tag | `fail` | `fail`: the partition stops before the record; `skip`: it is not written; `dead-letter`: it goes to the dead letter queue instead; `tag`: it is written with the header `towpath.rejected.<alias>`, which says why |
+| `<group>.<alias>.<key>` | | | a key of the plugin: see [plugins](../../plugins) |
 
-Routers rename topics and never cause records to be decoded. Refused in this version, by name: `predicates`, `validators`, `schema.checkers`, `acl.checkers`,
-`transforms.<alias>.predicate` and `negate`, and transformations that move single records to other topics.
+Routers rename topics and never cause records to be decoded. Refused in this version, by name: `schema.checkers`, `acl.checkers`, and transformations that
+move single records to other topics.
+
+**When a plugin cannot pass a record** (it rejects the record, fails, or breaks: a trap, a deadline, a limit, an answer that breaks the contract), it is called
+once more on a fresh instance when it broke, and then record by record, so that all others have their answer. `errors.tolerance=none`: everything before
+the record is mirrored, and the partition stops at it. `errors.tolerance=all`: the record is left out, counted as `skipped`, and goes to the dead letter queue when there is one.
+
+A **dead letter** has the value and headers of the record as it was read, and the key `<cluster id of the source>/<topic>/<partition>/<offset>`; its own key is in the header
+`__towpath.errors.key`. Positions move past a record only when its letter is acknowledged; after a crash a letter may come again, under the same key. Headers that say why, unless
+`errors.deadletterqueue.context.headers.enable=false`: `__connect.errors.topic`, `.partition`, `.offset`, `.connector.name`, `.task.id`, `.stage` (`TRANSFORMATION` or `VALIDATION`),
+`.class.name` (the plugin, `name@version`), `.exception.class.name` (`rejected`, `failed` or `broken`), `.exception.message`, and `__towpath.errors.cluster`, `.stage` (such as `validators.contract`), `.digest`.
 "#;
 
 #[test]

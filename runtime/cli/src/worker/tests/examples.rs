@@ -49,6 +49,7 @@ fn connector(path: &Path) -> MirrorSource {
 /// The plugin's own keys, as it would get them.
 fn keys(transform: &Transform) -> Vec<(&str, &str)> {
     transform
+        .attached
         .config
         .iter()
         .map(|(key, value)| (key.as_str(), value.as_str()))
@@ -81,11 +82,14 @@ fn every_file_is_taken_by_the_parsers() {
 #[test]
 fn the_plugins_take_their_keys_and_map_as_the_example_says() {
     let config = connector(&repository("examples/remap-and-mask.json"));
-    let [remap, mask] = &config.transforms[..] else {
-        panic!("{:?}", config.transforms)
+    let [remap, mask] = &config.plugins.transforms[..] else {
+        panic!("{:?}", config.plugins)
     };
     assert_eq!(
-        (remap.plugin.name.as_str(), mask.plugin.name.as_str()),
+        (
+            remap.attached.plugin.name.as_str(),
+            mask.attached.plugin.name.as_str()
+        ),
         ("route-by-regex", "mask-field")
     );
     assert!(config.topics.contains("legacy.orders"));

@@ -121,6 +121,7 @@ fn chunk(from: i64, batches: &[BytesMut], aborted: &[(i64, i64)]) -> Chunk {
             })
             .collect(),
         target: TARGET,
+        target_topic: TopicName::new("b"),
         share: Budget::new(1).take(1),
     }
 }
@@ -306,7 +307,7 @@ fn a_set_of_old_messages_ends_behind_its_last_one_whatever_its_own_offset() {
     assert_eq!(values(&converted), [vec!["a", "b", "c"], vec!["d"]]);
     assert_eq!((converted.next, converted.stop), (Offset(4), None));
 
-    let converted = chunk(0, &[set.clone()], &[]).convert(None);
+    let converted = chunk(0, std::slice::from_ref(&set), &[]).convert(None);
     assert_eq!(converted.next, Offset(3), "what is read next");
 
     let converted = chunk(0, &[set, message(1, 0, b"b again")], &[]).convert(None);

@@ -1,0 +1,168 @@
+//! What is our own on the target (positions, dead letters): appended with acks=all, and sent again until it is there.
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::Duration,
+};
+
+use towpath_domain::{Partition, TopicId, TopicName, TopicPartition};
+
+use crate::{
+    Client, Connection, Error, KafkaError, NodeId, Operation, ProducePartition, ProduceRequest, Topics,
+    batch::Outgoing,
+    retry::{Attempts, Retry},
+};
+
+/// Appends to one topic, on connections of its own.
+#[derive(Debug)]
+pub(crate) struct Appender {
+    client: Client,
+    topic: TopicName,
+    /// what the topic is for, as errors say it
+    purpose: &'static str,
+    connections: Connections,
+}
+
+/// What is still to be appended, by partition; one batch of each is on the wire at a time, so their order holds.
+pub(crate) type Open = BTreeMap<Partition, VecDeque<Outgoing>>;
+
+#[derive(Debug, Default)]
+pub(crate) struct Connections(HashMap<NodeId, Connection>);
+
+/// How long a leader may wait for its replicas; never longer than `request.timeout.ms`, so that a stopping worker outlives a write that is not answered.
+const REPLICATION: Duration = Duration::from_secs(10);
+
+// === impl Appender ===
+
+impl Appender {
+    pub(crate) fn new(client: Client, topic: TopicName, purpose: &'static str) -> Self {
+        Self {
+            client,
+            topic,
+            purpose,
+            connections: Connections::default(),
+        }
+    }
+
+    /// Returns once all in-sync replicas have everything. What can be retried is retried for up to `request_timeout`; after an error any of it
+    /// may or may not be there.
+    pub(crate) async fn append(&mut self, mut open: Open) -> Result<(), Error> {
+        let mut attempts = Attempts::new(self.client.options());
+        while !open.is_empty() {
+            if let Err(error) = self.round(&mut open).await
+                && attempts.wait(error).await? == Retry::AfterMetadata
+            {
+                self.client
+                    .metadata(Topics::Names(vec![self.topic.clone()]))
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the first batch of each partition to its leader, one request a leader, and takes off what was appended. The error is one of
+    /// those that came; a partition with one stays open.
+    async fn round(&mut self, open: &mut Open) -> Result<(), Error> {
+        let mut failure = None;
+        // Whichever topic has the name now: who appends finds out by the id that it is another one.
+        let topic_id = self.client.topic_id(&self.topic).unwrap_or(TopicId::ZERO);
+        let mut by_leader: HashMap<NodeId, Vec<ProducePartition>> = HashMap::new();
+        for (partition, batches) in open.iter() {
+            let place = TopicPartition {
+                topic: self.topic.clone(),
+                partition: *partition,
+            };
+            match (self.client.leader(&place), batches.front()) {
+                (Some(leader), Some(batch)) => {
+                    by_leader.entry(leader.node).or_default().push(ProducePartition {
+                        partition: place,
+                        topic_id,
+                        batch: batch.clone(),
+                    })
+                }
+                _ => failure = Some(Error::NoLeader { partition: place }),
+            }
+        }
+        let mut sent = Vec::new();
+        for (node, partitions) in by_leader {
+            match self.connections.get(&self.client, node, self.purpose).await {
+                Ok(connection) => sent.push(
+                    connection
+                        .produce(ProduceRequest {
+                            acks: -1,
+                            timeout: REPLICATION.min(self.client.options().request_timeout),
+                            partitions,
+                        })
+                        .await,
+                ),
+                Err(error) => failure = Some(error),
+            }
+        }
+        for answer in sent {
+            let answer = match answer {
+                Ok(answer) => answer.await,
+                Err(error) => Err(error),
+            };
+            match answer {
+                Ok(answer) => {
+                    for (place, result) in answer.partitions {
+                        match result {
+                            Ok(_) => appended(open, place.partition),
+                            Err(KafkaError::TOPIC_AUTHORIZATION_FAILED) => {
+                                let error = self.client.not_allowed(Operation::Write, &self.topic);
+                                worse(&mut failure, error);
+                            }
+                            Err(error) => {
+                                let what = format!("partition {} cannot be written", place.partition);
+                                let error = Error::Own {
+                                    topic: self.topic.clone(),
+                                    purpose: self.purpose,
+                                    what,
+                                    cause: Some(error),
+                                };
+                                worse(&mut failure, error);
+                            }
+                        }
+                    }
+                }
+                Err(error) => worse(&mut failure, error),
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+}
+
+/// Of several errors the one counts that makes another attempt useless.
+fn worse(failure: &mut Option<Error>, error: Error) {
+    if failure.as_ref().is_none_or(|failure| failure.retry().is_soon()) {
+        *failure = Some(error);
+    }
+}
+
+fn appended(open: &mut Open, partition: Partition) {
+    if let Some(batches) = open.get_mut(&partition) {
+        batches.pop_front();
+        if batches.is_empty() {
+            open.remove(&partition);
+        }
+    }
+}
+
+// === impl Connections ===
+
+impl Connections {
+    /// The one there is while it lives, else a new one.
+    pub(crate) async fn get(
+        &mut self,
+        client: &Client,
+        node: NodeId,
+        purpose: &'static str,
+    ) -> Result<Connection, Error> {
+        if let Some(connection) = self.0.get(&node).filter(|connection| connection.is_alive()) {
+            return Ok(connection.clone());
+        }
+        let connection = client.open(node, purpose).await?;
+        self.0.insert(node, connection.clone());
+        Ok(connection)
+    }
+}
