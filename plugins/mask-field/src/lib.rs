@@ -138,7 +138,7 @@ export_plugin!(transformation: MaskField);
 
 #[cfg(test)]
 mod tests {
-    use towpath_plugin::testing::{Harness, Outcome, TestBatch, TestRecord};
+    use towpath_plugin::testing::{Harness, Outcome, TestBatch, TestRecord, cases};
 
     use super::*;
 
@@ -153,6 +153,11 @@ mod tests {
             Outcome::Written(record) => String::from_utf8(record.value.unwrap()).unwrap(),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn does_what_the_cases_say() {
+        cases::transformation::<MaskField>("cases");
     }
 
     #[test]

@@ -58,7 +58,7 @@ export_plugin!(router: RouteByRegex);
 
 #[cfg(test)]
 mod tests {
-    use towpath_plugin::testing::Harness;
+    use towpath_plugin::testing::{Harness, cases};
 
     use super::*;
 
@@ -68,6 +68,11 @@ mod tests {
         ("reverse.regex", "^(.*)$"),
         ("reverse.replacement", "legacy.$1"),
     ];
+
+    #[test]
+    fn does_what_the_cases_say() {
+        cases::router::<RouteByRegex>("cases");
+    }
 
     #[test]
     fn maps_there_and_back() {

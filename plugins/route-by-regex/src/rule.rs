@@ -3,7 +3,7 @@
 use std::{iter::Peekable, str::Chars};
 
 use regex_lite::{Captures, Regex};
-use towpath_plugin::Config;
+use towpath_plugin::{Config, pattern};
 
 /// Names that match become other names.
 pub(crate) struct Rule {
@@ -24,7 +24,7 @@ enum Part {
 impl Rule {
     /// Reads both keys; the mistakes of both are noted.
     pub(crate) fn from_config(config: &mut Config, regex: &str, replacement: &str) -> Option<Self> {
-        let regex = config.string_as(regex, whole_name);
+        let regex = config.string_as(regex, pattern::whole);
         let text = config.string(replacement);
         // without a sound expression nobody knows which groups there are, but the rest can be checked
         let groups = regex.as_ref().map(Groups::of).unwrap_or(Groups::Unknown);
@@ -93,28 +93,6 @@ impl<'a> Groups<'a> {
             }
             Self::Unknown => format!("names group {group}, which cannot be checked"),
         }
-    }
-}
-
-/// Compiles an expression so that only whole names match.
-fn whole_name(text: &str) -> Result<Regex, String> {
-    let explain = |error: regex_lite::Error| format!("is not a regular expression: {error}{}", hint(text));
-    // by itself first: `a)|(b` is a mistake although it would be none within a group
-    Regex::new(text).map_err(explain)?;
-    Regex::new(&format!("^(?:{text})$")).map_err(explain)
-}
-
-/// What people try that Java knows and this engine does not.
-fn hint(text: &str) -> &'static str {
-    if ["(?=", "(?!", "(?<=", "(?<!"]
-        .iter()
-        .any(|look| text.contains(look))
-    {
-        "; lookahead and lookbehind are not supported"
-    } else if text.contains("\\p{") || text.contains("\\P{") {
-        "; \\p{...} is not supported, write out the characters: topic names are a-z A-Z 0-9 . _ -"
-    } else {
-        ""
     }
 }
 

@@ -56,6 +56,8 @@ pub mod host;
 pub mod json;
 mod kinds;
 mod needs;
+#[cfg(feature = "pattern")]
+pub mod pattern;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 

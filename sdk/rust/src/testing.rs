@@ -24,6 +24,8 @@
 //! let outcomes = upper.transform(&TestBatch::of([TestRecord::new("k", "quiet")])).unwrap();
 //! assert_eq!(outcomes, [Outcome::Written(TestRecord::new("k", "QUIET"))]);
 //! ```
+//!
+//! What a plugin is for is best told by golden cases: folders with a configuration, records and what comes of them, run by [`cases`].
 
 use std::{cell::RefCell, collections::BTreeMap};
 
@@ -33,6 +35,8 @@ use crate::{
 };
 
 mod apply;
+pub mod cases;
+mod check;
 mod source;
 
 pub use apply::Outcome;

@@ -12,7 +12,15 @@ use anyhow::{Context, Result, ensure};
 use crate::{environment, towpath};
 
 /// Crates under `plugins/` that the lab uses.
-pub const SHIPPED: [&str; 2] = ["route-by-regex", "mask-field"];
+pub const SHIPPED: [&str; 7] = [
+    "route-by-regex",
+    "mask-field",
+    "insert-header",
+    "drop-header",
+    "has-header",
+    "is-tombstone",
+    "topic-name-matches",
+];
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
