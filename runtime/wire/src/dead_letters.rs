@@ -1,6 +1,9 @@
 //! The dead letter queue: a topic of the target for records that a pipeline cannot pass.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    time::{Duration, SystemTime},
+};
 
 use tokio::sync::Mutex;
 use towpath_domain::{Offset, Partition, TopicName};
@@ -17,8 +20,6 @@ use crate::{
 pub struct DeadLetter {
     /// Letters of one source partition keep their order.
     pub source: Partition,
-    /// ms since the epoch; -1: none
-    pub timestamp: i64,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     /// encoded
@@ -78,6 +79,8 @@ impl DeadLetters {
         &self.topic
     }
 
+    /// Letters have the time of their writing, or the queue's retention would delete those of old records at once.
+    ///
     /// Returns once all in-sync replicas have every letter. What can be retried is retried for up to `request_timeout`; after an error any of
     /// them may or may not be there.
     pub async fn write(&self, letters: &[DeadLetter]) -> Result<(), Error> {
@@ -86,6 +89,10 @@ impl DeadLetters {
     }
 
     fn encode(&self, letters: &[DeadLetter]) -> Result<Open, Error> {
+        let now = SystemTime::UNIX_EPOCH
+            .elapsed()
+            .unwrap_or(Duration::ZERO)
+            .as_millis() as i64;
         let mut by_partition: BTreeMap<Partition, Vec<&DeadLetter>> = BTreeMap::new();
         for letter in letters {
             let partition = Partition(letter.source.0 % self.partitions);
@@ -98,7 +105,7 @@ impl DeadLetters {
             for (offset, letter) in (0..).zip(letters) {
                 records.push(Record {
                     offset: Offset(offset),
-                    timestamp: letter.timestamp,
+                    timestamp: now,
                     key: letter.key.as_deref(),
                     value: letter.value.as_deref(),
                     headers: Headers::parse(&letter.headers).map_err(|error| self.unfit(&error))?,

@@ -41,6 +41,20 @@ pub fn folder() -> Result<PathBuf> {
     built.clone().map_err(anyhow::Error::msg)
 }
 
+/// A folder with what [`build_adversaries`] builds, once for this process.
+pub fn adversaries() -> Result<PathBuf> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let folder = || -> Result<PathBuf> {
+            let folder = target_dir()?.join("adversaries");
+            build_adversaries(&folder)?;
+            Ok(folder)
+        };
+        folder().map_err(|error| format!("{error:#}"))
+    });
+    built.clone().map_err(anyhow::Error::msg)
+}
+
 /// Builds the shipped plugins and writes `<name>.wasm` into a folder.
 pub fn build(out: &Path) -> Result<()> {
     let mut arguments = Vec::new();
@@ -58,14 +72,26 @@ pub fn build(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes two components for tests of refusals into a folder: `hostile`, which misbehaves as its key `act` says, and a predicate.
+/// Writes components for tests into a folder: `hostile`, which misbehaves as its key `act` says, and the SDK's examples of a predicate and a validator.
 pub fn build_adversaries(out: &Path) -> Result<()> {
+    fs::create_dir_all(out)?;
     componentize(
         &cargo(&["-p", "hostile"])?.join("hostile.wasm"),
         &out.join("hostile.wasm"),
     )?;
-    let examples = cargo(&["-p", "towpath-plugin", "--example", "predicate"])?.join("examples");
-    componentize(&examples.join("predicate.wasm"), &out.join("predicate.wasm"))
+    let examples = cargo(&[
+        "-p",
+        "towpath-plugin",
+        "--example",
+        "predicate",
+        "--example",
+        "validator",
+    ])?
+    .join("examples");
+    for name in ["predicate.wasm", "validator.wasm"] {
+        componentize(&examples.join(name), &out.join(name))?;
+    }
+    Ok(())
 }
 
 /// Builds guests, beside what is built for this machine, and answers where their modules are.

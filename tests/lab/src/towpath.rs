@@ -113,6 +113,8 @@ pub struct Mirrored {
     pub copied: u64,
     /// Batches decoded and written anew.
     pub decoded: u64,
+    pub skipped: u64,
+    pub dead_lettered: u64,
 }
 
 const STOPPED: Duration = Duration::from_secs(60);
@@ -386,6 +388,8 @@ impl Status {
                 bytes: sum.bytes + connector.mirrored.bytes,
                 copied: sum.copied + connector.mirrored.copied,
                 decoded: sum.decoded + connector.mirrored.decoded,
+                skipped: sum.skipped + connector.mirrored.skipped,
+                dead_lettered: sum.dead_lettered + connector.mirrored.dead_lettered,
             })
     }
 

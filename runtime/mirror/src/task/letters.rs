@@ -71,6 +71,10 @@ impl Queue {
         if let Some(key) = &letter.key {
             headers.push(format!("{OURS}key").as_bytes(), Some(key));
         }
+        headers.push(
+            format!("{OURS}timestamp").as_bytes(),
+            Some(letter.timestamp.to_string().as_bytes()),
+        );
         if self.config.context_headers {
             let mut say = |prefix: &str, name: &str, value: &str| {
                 headers.push(format!("{prefix}{name}").as_bytes(), Some(value.as_bytes()));
@@ -100,7 +104,6 @@ impl Queue {
         let key = format!("{}/{topic}/{}/{}", self.source.0, partition.0, letter.offset.0);
         DeadLetter {
             source: *partition,
-            timestamp: letter.timestamp,
             key: Some(key.into_bytes()),
             value: letter.value.clone(),
             headers: headers.headers().raw().to_vec(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use towpath_plugin_host::{Edit, Effects, Limits, Needs, Reads, Records};
+use towpath_plugin_host::{Edit, Effects, Limits, Needs, Pair, Reads, Records};
 
 use crate::guests::{Lab, TestRecords, config};
 
@@ -216,4 +216,65 @@ fn an_empty_batch_is_not_sent_to_the_guest() {
     let (_lab, plugin) = Lab::plugin("hostile", Limits::default());
     let mut trap = plugin.transformation(&config(&[("act", "trap")])).unwrap();
     assert!(trap.transform(TestRecords::texts(&[])).unwrap().is_empty());
+}
+
+#[test]
+fn a_predicate_says_which_records_match_and_which_it_cannot_read() {
+    let (_lab, plugin) = Lab::plugin("examples/predicate", Limits::default());
+    let mut predicate = plugin.predicate(&config(&[("name", "h")])).unwrap();
+    assert!(!predicate.is_of_topics(), "it reads headers");
+    let header = |key: &[u8]| vec![(key.to_vec(), None)];
+    let batch = Arc::new(TestRecords {
+        headers: vec![
+            header(b"h"),
+            header(b"other"),
+            header(b"h\xff"),
+            vec![],
+            header(b"h"),
+        ],
+        keys: vec![None; 5],
+        values: vec![None; 5],
+    });
+    let matching = predicate.matching(batch).unwrap();
+    assert_eq!((matching.matches, matching.unreadable), (vec![0, 4], vec![2]));
+    assert!(
+        plugin.transformation(&[]).is_err() && plugin.validator(&[]).is_err(),
+        "it is of one kind"
+    );
+}
+
+#[test]
+fn a_validator_judges_pairs_and_rejects_those_it_cannot_read_itself() {
+    let (_lab, plugin) = Lab::plugin("examples/validator", Limits::default());
+    let mut validator = plugin.validator(&[]).unwrap();
+    let source = TestRecords::texts(&["a", "b", "c"]);
+    let target = TestRecords::texts(&["a", "B", "extra"]);
+    let pair = |source, target| Pair { source, target };
+    let pairs = [
+        pair(Some(0), Some(0)),
+        pair(Some(1), Some(1)),
+        pair(Some(2), None),
+        pair(None, Some(2)),
+    ];
+    let rejections = validator.validate(source, target, &pairs).unwrap();
+    let said: Vec<(u32, &str)> = rejections
+        .iter()
+        .map(|rejection| (rejection.index, rejection.reason.as_str()))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (1, "values differ"),
+            (2, "there is no such record on the target"),
+            (3, "there is no such record at the source")
+        ]
+    );
+    let nothing = TestRecords::texts(&[]);
+    let one = TestRecords::texts(&["a"]);
+    let rejections = validator.validate(one, nothing, &[pair(Some(0), None)]).unwrap();
+    assert_eq!(
+        rejections.len(),
+        1,
+        "where every pair lacks a side, the batch of that side is empty"
+    );
 }

@@ -75,8 +75,8 @@ move single records to other topics.
 once more on a fresh instance when it broke, and then record by record, so that all others have their answer. `errors.tolerance=none`: everything before
 the record is mirrored, and the partition stops at it. `errors.tolerance=all`: the record is left out, counted as `skipped`, and goes to the dead letter queue when there is one.
 
-A **dead letter** has the value and headers of the record as it was read, and the key `<cluster id of the source>/<topic>/<partition>/<offset>`; its own key is in the header
-`__towpath.errors.key`. Positions move past a record only when its letter is acknowledged; after a crash a letter may come again, under the same key. Headers that say why, unless
+A **dead letter** has the value and headers of the record as it was read, and the key `<cluster id of the source>/<topic>/<partition>/<offset>`; its own key and
+timestamp are in the headers `__towpath.errors.key` and `__towpath.errors.timestamp`: the letter has the time of its writing, or retention would delete those of old records. Positions move past a record only when its letter is acknowledged; after a crash a letter may come again, under the same key. Headers that say why, unless
 `errors.deadletterqueue.context.headers.enable=false`: `__connect.errors.topic`, `.partition`, `.offset`, `.connector.name`, `.task.id`, `.stage` (`TRANSFORMATION` or `VALIDATION`),
 `.class.name` (the plugin, `name@version`), `.exception.class.name` (`rejected`, `failed` or `broken`), `.exception.message`, and `__towpath.errors.cluster`, `.stage` (such as `validators.contract`), `.digest`.
 "#;

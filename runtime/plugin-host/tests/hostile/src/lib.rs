@@ -68,9 +68,10 @@ impl Transformation for Hostile {
         let mut edits = Edits::new();
         match self.act.as_str() {
             "trap" => panic!("trapped in transform"),
-            // the first record's value decides, so that the same batch breaks again and another one does not
-            "trap-on-bad" if batch.value(0).as_deref() == Some(b"bad") => panic!("a bad record"),
-            "trap-on-bad" | "nothing" => {}
+            // a value decides, so that the same batch breaks again and another one does not
+            "trap-on-bad" if has_bad(batch) => panic!("a bad record"),
+            "loop-on-bad" if has_bad(batch) => endless(),
+            "trap-on-bad" | "loop-on-bad" | "nothing" => {}
             "loop" => endless(),
             "memory" => eat_memory(),
             "overflow" => drop(black_box(recurse(1))),
@@ -112,6 +113,10 @@ impl Transformation for Hostile {
         }
         Ok(edits)
     }
+}
+
+fn has_bad(batch: &Batch<'_>) -> bool {
+    batch.values().iter().any(|value| value == Some(b"bad"))
 }
 
 /// Says in the value what was seen; every third record is dropped.
