@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{environment, towpath};
 
 /// Crates under `plugins/` that the lab uses.
-pub const SHIPPED: [&str; 7] = [
+pub const SHIPPED: [&str; 10] = [
     "route-by-regex",
     "mask-field",
     "insert-header",
@@ -20,6 +20,9 @@ pub const SHIPPED: [&str; 7] = [
     "has-header",
     "is-tombstone",
     "topic-name-matches",
+    "route-by-table",
+    "filter",
+    "record-equal",
 ];
 
 const TARGET: &str = "wasm32-unknown-unknown";
