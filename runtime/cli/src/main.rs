@@ -4,6 +4,7 @@
 mod demo;
 mod failure;
 mod number;
+mod plugin;
 mod topic;
 mod worker;
 
@@ -31,13 +32,16 @@ enum Command {
     /// Look at topics
     #[command(subcommand)]
     Topic(topic::Command),
+    /// Inspect, test and measure a plugin; needs no cluster
+    #[command(subcommand)]
+    Plugin(plugin::Command),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_log(match arguments.command {
         // It says itself what it does.
-        Command::Demo(_) => "warn,librdkafka=off,rdkafka=off",
+        Command::Demo(_) | Command::Plugin(_) => "warn,librdkafka=off,rdkafka=off",
         _ => "info,librdkafka=off,rdkafka=off",
     });
     let environment = environment();
@@ -45,6 +49,7 @@ fn main() -> ExitCode {
         Command::Worker(arguments) => worker::run(&arguments, &environment),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Topic(command) => topic::run(&command, &environment),
+        Command::Plugin(command) => plugin::run(&command),
     };
     match result {
         Ok(code) => code,

@@ -65,6 +65,9 @@ pub enum InitError {
 // === impl Plugin ===
 
 impl Plugin {
+    /// The version of the contract that this host speaks.
+    pub const CONTRACT: &str = crate::bindings::VERSION;
+
     pub fn name(&self) -> &str {
         &self.descriptor.name
     }
@@ -88,6 +91,11 @@ impl Plugin {
 
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
+    }
+
+    /// Whether it imports `schema-registry`.
+    pub fn wants_registries(&self) -> bool {
+        self.wants_registries
     }
 
     /// Whether opening the host had to compile it.

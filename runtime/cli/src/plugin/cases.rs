@@ -1,0 +1,79 @@
+//! `towpath plugin test`: golden cases, run on the component as a worker runs it.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use towpath_plugin_cases::{Case, Kind, Outcome, read_all};
+use towpath_plugin_host as host;
+
+use super::{
+    Cases,
+    call::{Configured, kind},
+    open,
+};
+use crate::failure::Failure;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The component
+    file: PathBuf,
+    #[command(flatten)]
+    cases: Cases,
+    /// Write what the plugin does now as what is expected of it: read the diff
+    #[arg(long)]
+    bless: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let plugin = open(&arguments.file)?;
+    let Some(kind) = kind(plugin.kind()) else {
+        let sentence = format!(
+            "{} is a {}, and that kind has no cases",
+            plugin.reference(),
+            plugin.kind()
+        );
+        return Err(Failure::Input(vec![sentence]));
+    };
+    let cases = read_all(&arguments.cases.cases, kind)
+        .map_err(|errors| Failure::Input(errors.0.iter().map(ToString::to_string).collect()))?;
+    let mut failed = 0;
+    for case in &cases {
+        match settled(&plugin, kind, case, arguments.bless) {
+            Ok(what) => println!("{what:<8} {}", case.name),
+            Err(problem) => {
+                failed += 1;
+                println!("FAILED   {}\n{problem}\n", case.name);
+            }
+        }
+    }
+    println!("{} passed, {failed} failed", cases.len() - failed);
+    Ok(match failed {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    })
+}
+
+fn settled(plugin: &Arc<host::Plugin>, kind: Kind, case: &Case, bless: bool) -> Result<&'static str, String> {
+    let outcome = match Configured::new(plugin, kind, &case.config) {
+        Ok(mut configured) => {
+            let input = case.require_input().map_err(|error| error.to_string())?;
+            configured.call(input)?
+        }
+        Err(host::InitError::Config(mistakes)) => Outcome::Refused(mistakes.iter().map(mistake).collect()),
+        Err(error) => return Err(error.to_string()),
+    };
+    if bless {
+        let written = case.bless(&outcome).map_err(|error| error.to_string())?;
+        return Ok(if written { "written" } else { "same" });
+    }
+    case.require_expected().map_err(|error| error.to_string())?;
+    case.compare(&outcome).map_err(|mismatch| mismatch.to_string())?;
+    Ok("passed")
+}
+
+/// As cases have it: without the value, which the case's configuration shows.
+fn mistake(error: &host::ConfigError) -> String {
+    match error.key.as_str() {
+        "" => error.message.clone(),
+        key => format!("{key}: {}", error.message),
+    }
+}
