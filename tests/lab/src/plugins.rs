@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{environment, towpath};
 
 /// Crates under `plugins/` that the lab uses.
-pub const SHIPPED: [&str; 10] = [
+pub const SHIPPED: [&str; 12] = [
     "route-by-regex",
     "mask-field",
     "insert-header",
@@ -23,6 +23,8 @@ pub const SHIPPED: [&str; 10] = [
     "route-by-table",
     "filter",
     "record-equal",
+    "json-schema",
+    "avro-decodes",
 ];
 
 const TARGET: &str = "wasm32-unknown-unknown";
