@@ -1,6 +1,6 @@
 //! Rejects records whose value on the target does not fit a JSON Schema: see README.md.
 
-use jsonschema::{ReferencingError, ValidationError, Validator as Schema, error::ValidationErrorKind};
+use jsonschema::{Draft, ReferencingError, ValidationError, Validator as Schema, error::ValidationErrorKind};
 use serde_json::Value;
 use towpath_plugin::{
     Batch, Config, ConfigKey, ConfigType, Descriptor, Failure, Needs, Pair, Plugin, Rejection, Validator,
@@ -105,12 +105,17 @@ impl JsonSchema {
 fn compile(text: &str) -> Result<Schema, Vec<String>> {
     let schema: Value = serde_json::from_str(text)
         .map_err(|error| vec![format!("is not JSON: {error}; write the schema itself")])?;
+    if matches!(Draft::default().detect(&schema), Draft::Unknown) {
+        let drafts = "of JSON Schema: such as https://json-schema.org/draft/2020-12/schema";
+        return Err(vec![format!(
+            "is no JSON Schema at /$schema: that is no draft {drafts}"
+        )]);
+    }
     let meta = jsonschema::meta::validator_for(&schema)
         .map_err(|error| vec![format!("is no JSON Schema: {error}")])?;
     let mistakes: Vec<String> = meta
         .iter_errors(&schema)
         .map(|error| match error.instance_path().as_str() {
-            _ if matches!(error.kind(), ValidationErrorKind::Referencing(_)) => explain(&error),
             "" => format!("is no JSON Schema: {error}"),
             place => format!("is no JSON Schema at {place}: {error}"),
         })
