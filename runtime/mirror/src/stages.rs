@@ -104,7 +104,7 @@ impl Stages {
                 step.condition.is_none_or(|(predicate, negate)| {
                     self.conditions
                         .by_topic(&self.errors, predicate, source, partition)
-                        .is_none_or(|matches| matches != negate)
+                        .is_none_or(|answer| answer.map_or(true, |matches| matches != negate))
                 })
             })
     }

@@ -7,7 +7,7 @@ use towpath_plugin_host as host;
 
 use super::{
     Name,
-    ask::{Kind, ask},
+    ask::{Kind, Trouble, ask},
     refused::Refusal,
     rows::{Part, Rows},
 };
@@ -34,14 +34,14 @@ struct AnyTwo {
 // === impl Conditions ===
 
 impl Conditions {
-    /// What a predicate that looks at no record says of a topic. None: it looks at records, or gave no answer.
+    /// What a predicate that looks at no record says of a topic, or why it says nothing. None: it looks at records.
     pub(super) fn by_topic(
         &mut self,
         errors: &Errors,
         predicate: usize,
         topic: &TopicName,
         partition: Partition,
-    ) -> Option<bool> {
+    ) -> Option<Result<bool, Trouble>> {
         let Condition {
             predicate, by_topic, ..
         } = self.0.get_mut(predicate)?;
@@ -49,7 +49,7 @@ impl Conditions {
             return None;
         }
         if let Some(matches) = by_topic.get(topic) {
-            return Some(*matches);
+            return Some(Ok(*matches));
         }
         let two = Arc::new(AnyTwo {
             topic: topic.clone(),
@@ -60,9 +60,11 @@ impl Conditions {
         })
         .into_iter()
         .next()?;
-        let matches = !answer.ok()?.matches.is_empty();
-        by_topic.insert(topic.clone(), matches);
-        Some(matches)
+        Some(answer.map(|host::Matching { matches, .. }| {
+            let matches = !matches.is_empty();
+            by_topic.insert(topic.clone(), matches);
+            matches
+        }))
     }
 
     /// The rows that a transformation applies to, ascending, and those of which its predicate cannot say.
@@ -77,13 +79,16 @@ impl Conditions {
             return (all, Vec::new());
         };
         let (topic, partition) = rows.place();
-        if let Some(matches) = self.by_topic(errors, index, topic, partition) {
-            let applies = if matches != negate { all } else { Vec::new() };
-            return (applies, Vec::new());
-        }
+        let of_topic = self.by_topic(errors, index, topic, partition);
         let Some(Condition { name, predicate, .. }) = self.0.get_mut(index) else {
             return (all, Vec::new());
         };
+        match of_topic {
+            Some(Ok(matches)) if matches == negate => return (Vec::new(), Vec::new()),
+            Some(Ok(_)) => return (all, Vec::new()),
+            Some(Err(trouble)) => return (Vec::new(), Refusal::all(name, &all, &trouble).collect()),
+            None => {}
+        }
         let pieces = ask(errors, &all, |indexes| {
             predicate.matching(Arc::new(Part {
                 rows: Arc::clone(rows),
