@@ -7,11 +7,7 @@ mod edits;
 mod inspect;
 mod records;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use towpath_plugin_host as host;
@@ -56,15 +52,4 @@ fn open(file: &Path) -> Result<Arc<host::Plugin>, Failure> {
     }
     let plugin = host.plugins().next().map(Arc::clone);
     plugin.ok_or_else(|| Failure::Input(vec![format!("{}: there is no plugin in it", file.display())]))
-}
-
-/// Where a plugin's cases are unless told: beside its crate's sources, the component may be anywhere.
-const CASES: &str = "cases";
-
-/// A folder of cases as an argument.
-#[derive(clap::Args)]
-struct Cases {
-    /// The folder of the cases: each is a folder with config.json, input.json, and expected.json or error.txt
-    #[arg(long, value_name = "FOLDER", default_value = CASES)]
-    cases: PathBuf,
 }

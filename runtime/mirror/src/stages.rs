@@ -23,7 +23,7 @@ pub(crate) use rows::Rows;
 
 use ask::ask;
 use refused::{Refusal, Refused};
-use rows::{Gone, Part};
+use rows::{Gone, Part, Side};
 
 /// One instance of each plugin, with the alias the user gave it.
 pub(crate) struct Stages {
@@ -128,8 +128,11 @@ impl Stages {
             }
             refused.leave(owned, gone);
         }
-        for judge in &mut self.judges {
-            validation::judge(judge, &self.errors, (&base, &origin), &mut rows, &mut refused)?;
+        if !self.judges.is_empty() {
+            let source = Arc::new(Rows::new(base, origin));
+            for judge in &mut self.judges {
+                validation::judge(judge, &self.errors, &source, &mut rows, &mut refused)?;
+            }
         }
         own(&mut rows, "the pipeline")?;
         let skipped = refused.records.len() as u64;
@@ -159,6 +162,7 @@ impl Step {
             self.transformation.transform(Arc::new(Part {
                 rows: Arc::clone(rows),
                 indexes: indexes.to_vec(),
+                side: Side::Source,
             }))
         });
         let mut refusals = Vec::new();

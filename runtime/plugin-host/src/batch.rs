@@ -199,7 +199,7 @@ impl batches::HostBatch for State {
 }
 
 /// What is said of a record that no guest that reads headers can judge.
-pub(crate) const UNREADABLE_HEADER: &str = "a header key is not UTF-8, and this plugin reads headers";
+pub const UNREADABLE_HEADER: &str = "a header key is not UTF-8, and this plugin reads headers";
 
 /// The guest saw a replacement character where a header's key is not UTF-8: whatever it concluded from that does not count.
 pub(crate) fn unreadable_headers(records: &dyn Records) -> impl Iterator<Item = u32> {

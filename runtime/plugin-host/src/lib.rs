@@ -29,7 +29,7 @@ mod transformation;
 mod validator;
 mod voice;
 
-pub use batch::{Records, TimestampType};
+pub use batch::{Records, TimestampType, UNREADABLE_HEADER};
 pub use broken::{Broken, CallError, Cause};
 pub use config::ConfigError;
 pub use descriptor::{ConfigKey, ConfigType, Descriptor, Importance, Presence};

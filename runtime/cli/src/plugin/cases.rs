@@ -6,7 +6,6 @@ use towpath_plugin_cases::{Case, Kind, Outcome, read_all};
 use towpath_plugin_host as host;
 
 use super::{
-    Cases,
     call::{Configured, kind},
     open,
 };
@@ -16,8 +15,9 @@ use crate::failure::Failure;
 pub(crate) struct Arguments {
     /// The component
     file: PathBuf,
-    #[command(flatten)]
-    cases: Cases,
+    /// The folder of the cases: each is a folder with config.json, input.json, and expected.json or error.txt
+    #[arg(long, value_name = "FOLDER", default_value = "cases")]
+    cases: PathBuf,
     /// Write what the plugin does now as what is expected of it: read the diff
     #[arg(long)]
     bless: bool,
@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         );
         return Err(Failure::Input(vec![sentence]));
     };
-    let cases = read_all(&arguments.cases.cases, kind)
+    let cases = read_all(&arguments.cases, kind)
         .map_err(|errors| Failure::Input(errors.0.iter().map(ToString::to_string).collect()))?;
     let mut failed = 0;
     for case in &cases {

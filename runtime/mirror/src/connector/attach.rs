@@ -62,7 +62,7 @@ fn attach_all(plugins: Plugins, errors: Arc<Errors>, host: &host::Host) -> (Rout
         match first(&attached, host, Kind::Predicate, |plugin, config| {
             plugin.predicate(config)
         }) {
-            Ok((plugin, _)) => pipeline.predicates.push(Configured { attached, plugin }),
+            Ok(plugin) => pipeline.predicates.push(Configured { attached, plugin }),
             Err(more) => problems.extend(more),
         }
     }
@@ -88,7 +88,7 @@ fn attach_all(plugins: Plugins, errors: Arc<Errors>, host: &host::Host) -> (Rout
         match first(&attached, host, Kind::Validator, |plugin, config| {
             plugin.validator(config)
         }) {
-            Ok((plugin, _)) => {
+            Ok(plugin) => {
                 let configured = Configured { attached, plugin };
                 pipeline.validators.push((configured, validator.on_reject));
             }
@@ -144,20 +144,20 @@ fn part(transform: &Transform, host: &host::Host) -> Result<Part, Vec<Problem>> 
     }
 }
 
-/// The plugin, of this kind, and a first instance.
+/// The plugin, of this kind, when a first instance can be made.
 fn first<U>(
     attached: &Attached,
     host: &host::Host,
     kind: Kind,
     make: impl FnOnce(&Arc<host::Plugin>, &[(String, String)]) -> Result<U, host::InitError>,
-) -> Result<(Arc<host::Plugin>, U), Vec<Problem>> {
+) -> Result<Arc<host::Plugin>, Vec<Problem>> {
     let plugin = resolve(attached, host)?;
     if plugin.kind() != kind {
         let message = format!("is a {}, and `{}` takes {kind}s", plugin.kind(), attached.group);
         return Err(at_type(attached, message, "name a plugin of that kind"));
     }
-    let made = make(&plugin, &attached.config).map_err(|error| mistakes(attached, &plugin, error))?;
-    Ok((plugin, made))
+    make(&plugin, &attached.config).map_err(|error| mistakes(attached, &plugin, error))?;
+    Ok(plugin)
 }
 
 fn resolve(attached: &Attached, host: &host::Host) -> Result<Arc<host::Plugin>, Vec<Problem>> {

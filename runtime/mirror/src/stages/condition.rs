@@ -7,9 +7,9 @@ use towpath_plugin_host as host;
 
 use super::{
     Name,
-    ask::{Kind, Trouble, ask},
+    ask::{Trouble, ask},
     refused::Refusal,
-    rows::{Part, Rows},
+    rows::{Part, Rows, Side},
 };
 use crate::config::Errors;
 
@@ -93,6 +93,7 @@ impl Conditions {
             predicate.matching(Arc::new(Part {
                 rows: Arc::clone(rows),
                 indexes: indexes.to_vec(),
+                side: Side::Source,
             }))
         });
         let (mut applies, mut refusals) = (Vec::new(), Vec::new());
@@ -104,17 +105,14 @@ impl Conditions {
                     for (at, row) in (0..).zip(indexes) {
                         let is_match = matches.next_if_eq(&at).is_some();
                         if unreadable.next_if_eq(&at).is_some() {
-                            let reason = "a header key is not UTF-8, and this plugin reads headers";
+                            let reason = host::UNREADABLE_HEADER;
                             refusals.push(Refusal::rejected(name, *row as usize, reason));
                         } else if is_match != negate {
                             applies.push(*row);
                         }
                     }
                 }
-                Err(trouble) => {
-                    debug_assert_ne!(trouble.kind, Kind::Rejected);
-                    refusals.extend(Refusal::all(name, indexes, &trouble));
-                }
+                Err(trouble) => refusals.extend(Refusal::all(name, indexes, &trouble)),
             }
         }
         (applies, refusals)

@@ -39,12 +39,16 @@ enum Cell {
 pub(super) struct Part {
     pub rows: Arc<Rows>,
     pub indexes: Vec<u32>,
+    pub side: Side,
 }
 
-/// The rows that are about to be written: under the target's name, and without offsets.
-pub(super) struct ToWrite {
-    pub rows: Arc<Rows>,
-    pub indexes: Vec<u32>,
+/// Of which cluster a plugin is shown rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// what was read
+    Source,
+    /// what is about to be written: under the target's name, and without offsets
+    Target,
 }
 
 // === impl Rows ===
@@ -229,69 +233,63 @@ impl Rows {
 /// Rows that leave, and what takes their place.
 pub(super) type Gone = Vec<(usize, Vec<host::Outgoing>)>;
 
-// === impl Part, ToWrite ===
+// === impl Part ===
 
-/// Both show rows by index, and differ in what they say of the batch.
-macro_rules! records {
-    ($shown:ty, $topic:ident, $has_offsets:literal) => {
-        impl host::Records for $shown {
-            fn len(&self) -> usize {
-                self.indexes.len()
-            }
-
-            fn topic(&self) -> &str {
-                self.rows.origin.$topic.as_str()
-            }
-
-            fn partition(&self) -> Partition {
-                self.rows.origin.partition
-            }
-
-            fn offset(&self, index: usize) -> Offset {
-                self.rows.offset_of(self.indexes[index] as usize)
-            }
-
-            fn has_offsets(&self) -> bool {
-                $has_offsets
-            }
-
-            fn timestamp(&self, index: usize) -> i64 {
-                self.rows.source(self.indexes[index] as usize).timestamp
-            }
-
-            fn timestamp_type(&self) -> host::TimestampType {
-                match self.rows.origin.timestamp_type {
-                    TimestampType::CreateTime => host::TimestampType::CreateTime,
-                    TimestampType::LogAppendTime => host::TimestampType::LogAppendTime,
-                }
-            }
-
-            fn key(&self, index: usize) -> Option<&[u8]> {
-                self.row(index).key
-            }
-
-            fn value(&self, index: usize) -> Option<&[u8]> {
-                self.row(index).value
-            }
-
-            fn headers(&self, index: usize, each: &mut dyn FnMut(&[u8], Option<&[u8]>)) {
-                for (key, value) in self.row(index).headers.iter() {
-                    each(key, value);
-                }
-            }
-        }
-
-        impl $shown {
-            fn row(&self, index: usize) -> Record<'_> {
-                self.rows
-                    .record(&self.rows.rows[self.indexes[index] as usize])
-            }
-        }
-    };
+impl Part {
+    fn row(&self, index: usize) -> Record<'_> {
+        self.rows.record(&self.rows.rows[self.indexes[index] as usize])
+    }
 }
 
-records!(Part, source, true);
-records!(ToWrite, target, false);
+impl host::Records for Part {
+    fn len(&self) -> usize {
+        self.indexes.len()
+    }
+
+    fn topic(&self) -> &str {
+        match self.side {
+            Side::Source => self.rows.origin.source.as_str(),
+            Side::Target => self.rows.origin.target.as_str(),
+        }
+    }
+
+    fn partition(&self) -> Partition {
+        self.rows.origin.partition
+    }
+
+    fn offset(&self, index: usize) -> Offset {
+        self.rows.offset_of(self.indexes[index] as usize)
+    }
+
+    fn has_offsets(&self) -> bool {
+        self.side == Side::Source
+    }
+
+    fn timestamp(&self, index: usize) -> i64 {
+        self.rows.source(self.indexes[index] as usize).timestamp
+    }
+
+    fn timestamp_type(&self) -> host::TimestampType {
+        match self.rows.origin.timestamp_type {
+            TimestampType::CreateTime => host::TimestampType::CreateTime,
+            TimestampType::LogAppendTime => host::TimestampType::LogAppendTime,
+        }
+    }
+
+    fn key(&self, index: usize) -> Option<&[u8]> {
+        self.row(index).key
+    }
+
+    fn value(&self, index: usize) -> Option<&[u8]> {
+        self.row(index).value
+    }
+
+    fn headers(&self, index: usize, each: &mut dyn FnMut(&[u8], Option<&[u8]>)) {
+        for (key, value) in self.row(index).headers.iter() {
+            each(key, value);
+        }
+    }
+}
 
 // === impl Cell ===
 

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use towpath_plugin_host as host;
-use towpath_wire::batch::Records;
 
 use super::{
-    Judge, Origin, Stuck,
+    Judge, Stuck,
     ask::ask,
     own,
     refused::{Refusal, Refused},
-    rows::{Gone, Part, Rows, ToWrite},
+    rows::{Gone, Part, Rows, Side},
 };
 use crate::config::{Errors, OnReject};
 
@@ -20,23 +19,22 @@ struct Pair {
     target: Option<u32>,
 }
 
-/// Asks about every record that is still to be written or was dropped, and does what `on.reject` says.
+/// Asks about every record of `source` that is still to be written or was dropped, and does what `on.reject` says.
 pub(super) fn judge(
     judge: &mut Judge,
     errors: &Errors,
-    (base, origin): (&Arc<Records>, &Arc<Origin>),
+    source: &Arc<Rows>,
     rows: &mut Arc<Rows>,
     refused: &mut Refused,
 ) -> Result<(), Stuck> {
-    let source = Arc::new(Rows::new(Arc::clone(base), Arc::clone(origin)));
-    let pairs = pairs(&source, rows, refused);
+    let pairs = pairs(source, rows, refused);
     if pairs.is_empty() {
         return Ok(());
     }
     let all: Vec<u32> = (0..pairs.len() as u32).collect();
     let validator = &mut judge.validator;
     let pieces = ask(errors, &all, |some| {
-        let (source, target, given) = shown(&source, rows, some.iter().map(|index| &pairs[*index as usize]));
+        let (source, target, given) = shown(source, rows, some.iter().map(|index| &pairs[*index as usize]));
         validator.validate(Arc::new(source), Arc::new(target), &given)
     });
     let owned = own(rows, &judge.name.stage)?;
@@ -47,9 +45,9 @@ pub(super) fn judge(
                     let pair = &pairs[some[index as usize] as usize];
                     let refusal = Refusal::rejected(&judge.name, pair.source as usize, &reason);
                     match judge.on_reject {
-                        OnReject::Fail => return Err(refusal.stuck(&source)),
-                        OnReject::Skip => refused.add(errors, &source, &refusal, false),
-                        OnReject::DeadLetter => refused.add(errors, &source, &refusal, true),
+                        OnReject::Fail => return Err(refusal.stuck(source)),
+                        OnReject::Skip => refused.add(errors, source, &refusal, false),
+                        OnReject::DeadLetter => refused.add(errors, source, &refusal, true),
                         OnReject::Tag => {
                             let alias = judge.name.stage.trim_start_matches("validators.");
                             if let Some(row) = pair.target {
@@ -63,7 +61,7 @@ pub(super) fn judge(
             Err(trouble) => {
                 let sources: Vec<u32> = some.iter().map(|index| pairs[*index as usize].source).collect();
                 for refusal in Refusal::all(&judge.name, &sources, &trouble) {
-                    refused.tolerate(errors, &source, refusal)?;
+                    refused.tolerate(errors, source, refusal)?;
                 }
             }
         }
@@ -102,14 +100,16 @@ fn shown<'a>(
     source: &Arc<Rows>,
     rows: &Arc<Rows>,
     pairs: impl Iterator<Item = &'a Pair>,
-) -> (Part, ToWrite, Vec<host::Pair>) {
+) -> (Part, Part, Vec<host::Pair>) {
     let mut read = Part {
         rows: Arc::clone(source),
         indexes: Vec::new(),
+        side: Side::Source,
     };
-    let mut written = ToWrite {
+    let mut written = Part {
         rows: Arc::clone(rows),
         indexes: Vec::new(),
+        side: Side::Target,
     };
     let mut given = Vec::new();
     for Pair { source, target } in pairs {

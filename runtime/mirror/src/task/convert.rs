@@ -1,6 +1,6 @@
 //! From what a fetch brought to what is produced: passed through where that is allowed, decoded and written anew where it is not.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use towpath_domain::{LeaderEpoch, Offset, TopicName, TopicPartition, state::PartitionState};
@@ -11,6 +11,9 @@ use towpath_wire::{
     },
 };
 
+mod aborted;
+
+use self::aborted::Aborted;
 use super::{
     budget::{Budget, Share},
     lane::Prepared,
@@ -52,15 +55,6 @@ pub(super) struct Converted {
 /// The encoder of the batches of a chunk: mostly all have one codec, and its tables are worth keeping.
 #[derive(Default)]
 struct Encoders(Option<Encoder>);
-
-/// Which batches belong to aborted transactions: as Kafka's consumer finds them (`CompletedFetch` in clients), by producer id, from the
-/// list in the answer until the marker in the log.
-#[derive(Debug, Default)]
-struct Aborted {
-    /// by first offset, the next one last
-    upcoming: Vec<AbortedTransaction>,
-    open: HashSet<i64>,
-}
 
 /// Converts what a fetch brought, outside of a task: the batches, where to go on, and why the partition stopped if it did.
 pub(crate) fn converted(
@@ -222,7 +216,6 @@ impl Chunk {
             first: records.source().first.max(self.from),
             next: records.source().next,
         };
-        converted.decoded += 1;
         let encoder = encoders.of(records.compression());
         let Some(stages) = stages else {
             let wanted = records.iter().filter(|record| record.offset >= self.from);
@@ -278,17 +271,10 @@ impl Chunk {
             match stages.apply(Arc::clone(&records), origin) {
                 Ok(passed) => return (Some(passed), stuck),
                 // Fewer records each time; a plugin that does not depend on them alone ends at the first.
-                Err(found) if found.offset > first => {
-                    let is_before = stuck.as_ref().is_none_or(|stuck| found.offset < stuck.offset);
-                    if !is_before {
-                        return (
-                            None,
-                            Some(Stuck {
-                                offset: first,
-                                ..found
-                            }),
-                        );
-                    }
+                Err(found)
+                    if found.offset > first
+                        && stuck.as_ref().is_none_or(|stuck| found.offset < stuck.offset) =>
+                {
                     stuck = Some(found);
                 }
                 Err(found) => {
@@ -318,6 +304,7 @@ impl Chunk {
                 error: error.to_string(),
             },
         })?;
+        converted.decoded += 1;
         let epoch = converted.epoch;
         converted
             .batches
@@ -388,47 +375,6 @@ impl Prepared {
             })
             .collect())
     }
-}
-
-// === impl Aborted ===
-
-impl Aborted {
-    fn new(mut upcoming: Vec<AbortedTransaction>) -> Self {
-        upcoming.sort_by_key(|transaction| std::cmp::Reverse(transaction.first_offset));
-        Self {
-            upcoming,
-            open: HashSet::new(),
-        }
-    }
-
-    /// True when the batch's records were aborted.
-    fn skips(&mut self, batch: &Batch) -> Result<bool, batch::Error> {
-        while self
-            .upcoming
-            .last()
-            .is_some_and(|transaction| transaction.first_offset <= batch.last_offset())
-        {
-            self.open
-                .extend(self.upcoming.pop().map(|transaction| transaction.producer_id));
-        }
-        if !batch.is_control() {
-            return Ok(batch.is_transactional() && self.open.contains(&batch.producer_id()));
-        }
-        if !self.open.is_empty() && is_abort_marker(batch)? {
-            self.open.remove(&batch.producer_id());
-        }
-        Ok(false)
-    }
-}
-
-/// A control record's key is its version and its type, 16 bits each; type 0 aborts (`ControlRecordType`).
-fn is_abort_marker(batch: &Batch) -> Result<bool, batch::Error> {
-    let records = batch::decode(batch, &LIMITS)?;
-    Ok(!records.is_empty()
-        && records
-            .record(0)
-            .key
-            .is_some_and(|key| key.len() >= 4 && key[2..4] == [0, 0]))
 }
 
 fn corrupt(offset: Offset, error: &batch::Error) -> PartitionState {

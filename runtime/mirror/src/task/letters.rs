@@ -1,6 +1,6 @@
 //! Dead letters: in the queue before anything behind them counts as mirrored.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::sync::OnceCell;
 use towpath_domain::{ClusterId, TopicPartition, state::PartitionState};
@@ -125,9 +125,7 @@ impl Task {
             if let Some(pause) = pause {
                 tokio::time::sleep(pause).await;
             }
-            let result = Arc::clone(&queue)
-                .write(task, &partition, &converted.letters)
-                .await;
+            let result = queue.write(task, &partition, &converted.letters).await;
             Event::Lettered(index, converted, result)
         }));
     }
