@@ -1,9 +1,6 @@
 //! The dead letter queue: a topic of the target for records that a pipeline cannot pass.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime},
-};
+use std::collections::BTreeMap;
 
 use tokio::sync::Mutex;
 use towpath_domain::{Offset, Partition, TopicName};
@@ -12,6 +9,7 @@ use crate::{
     Client, Error, KafkaError, NewTopic, Operation, Topics,
     append::{Appender, Open},
     batch::{self, Compression, Encoder, Headers, ProducerIdentity, Record, SourceSpan},
+    own,
     retry::Attempts,
 };
 
@@ -36,8 +34,6 @@ pub struct DeadLetters {
 }
 
 const PURPOSE: &str = "dead letters";
-/// Kafka's default of `max.message.bytes`.
-const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;
 
 // === impl DeadLetters ===
 
@@ -48,12 +44,19 @@ impl DeadLetters {
         let partitions = loop {
             let error = match look_up(&client, &topic).await? {
                 Found::Partitions(count) => break count,
-                Found::Missing => match create(&client, &topic, replication_factor).await {
-                    // It has a leader in a moment.
-                    Ok(()) => leaderless(&topic),
-                    Err(error) => error,
-                },
-                Found::Leaderless => leaderless(&topic),
+                Found::Missing => {
+                    let new = NewTopic {
+                        name: topic.clone(),
+                        partitions: 1,
+                        replication_factor,
+                        configs: Vec::new(),
+                    };
+                    match own::create(&client, new, PURPOSE).await {
+                        Ok(()) => own::leaderless(&topic, 0),
+                        Err(error) => error,
+                    }
+                }
+                Found::Leaderless => own::leaderless(&topic, 0),
                 Found::Refused(error) => error,
             };
             attempts.wait(error).await?;
@@ -62,15 +65,13 @@ impl DeadLetters {
             .describe_topic_configs(std::slice::from_ref(&topic))
             .await
             .unwrap_or_default();
-        let limit = configs.get(&topic).and_then(|entries| {
-            let entry = entries.iter().find(|entry| entry.name == "max.message.bytes")?;
-            entry.value.as_deref()?.parse().ok()
-        });
+        let entries = configs.get(&topic).map(Vec::as_slice).unwrap_or_default();
+        let max_message_bytes = own::max_message_bytes(entries);
         Ok(Self {
             appender: Mutex::new(Appender::new(client, topic.clone(), PURPOSE)),
             topic,
             partitions,
-            max_message_bytes: limit.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES),
+            max_message_bytes,
         })
     }
 
@@ -89,10 +90,7 @@ impl DeadLetters {
     }
 
     fn encode(&self, letters: &[DeadLetter]) -> Result<Open, Error> {
-        let now = SystemTime::UNIX_EPOCH
-            .elapsed()
-            .unwrap_or(Duration::ZERO)
-            .as_millis() as i64;
+        let now = own::now();
         let mut by_partition: BTreeMap<Partition, Vec<&DeadLetter>> = BTreeMap::new();
         for letter in letters {
             let partition = Partition(letter.source.0 % self.partitions);
@@ -175,31 +173,4 @@ async fn look_up(client: &Client, topic: &TopicName) -> Result<Found, Error> {
         }
         None => Found::Partitions((found.partitions.len() as i32).max(1)),
     })
-}
-
-async fn create(client: &Client, topic: &TopicName, replication_factor: i16) -> Result<(), Error> {
-    let new = NewTopic {
-        name: topic.clone(),
-        partitions: 1,
-        replication_factor,
-        configs: Vec::new(),
-    };
-    for (_, result) in client.create_topics(&[new]).await? {
-        match result {
-            Ok(_) => tracing::info!(%topic, "created the dead letter queue"),
-            // Another worker was faster, or our own request was repeated.
-            Err(error) if error.kafka() == Some(KafkaError::TOPIC_ALREADY_EXISTS) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-fn leaderless(topic: &TopicName) -> Error {
-    Error::NoLeader {
-        partition: towpath_domain::TopicPartition {
-            topic: topic.clone(),
-            partition: Partition(0),
-        },
-    }
 }

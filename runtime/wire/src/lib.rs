@@ -22,6 +22,7 @@ mod fetch;
 pub mod fuzzing;
 mod kafka_error;
 mod options;
+mod own;
 pub mod positions;
 mod produce;
 mod race;

@@ -16,7 +16,8 @@ use tokio::sync::Mutex;
 use towpath_domain::{Bucket, ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName};
 
 use crate::{
-    Client, Error, KafkaError, NewTopic, Operation, TopicMetadata, Topics, append::Appender, retry::Attempts,
+    Client, Error, KafkaError, NewTopic, Operation, TopicMetadata, Topics, append::Appender, own,
+    retry::Attempts,
 };
 
 /// The table. Several may be open on one topic, for several connectors; rows have their connector's name in the key.
@@ -77,8 +78,6 @@ pub struct Anchor {
 }
 
 const PURPOSE: &str = "positions";
-/// Kafka's default of `max.message.bytes`.
-const DEFAULT_MAX_MESSAGE_BYTES: usize = 1_048_588;
 
 // === impl Positions ===
 
@@ -93,11 +92,14 @@ impl Positions {
             let found = described(&client, &topic).await?;
             let error = match found.error {
                 Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => {
-                    match create(&client, &topic, replication_factor).await {
-                        // It has leaders in a moment.
-                        Ok(()) => Error::NoLeader {
-                            partition: partition(&topic, 0),
-                        },
+                    let new = NewTopic {
+                        name: topic.clone(),
+                        partitions: Bucket::COUNT as i32,
+                        replication_factor,
+                        configs: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
+                    };
+                    match own::create(&client, new, PURPOSE).await {
+                        Ok(()) => own::leaderless(&topic, 0),
                         Err(error) => error,
                     }
                 }
@@ -113,9 +115,7 @@ impl Positions {
                         .find(|partition| partition.leader.is_none())
                     {
                         None => break found.id,
-                        Some(leaderless) => Error::NoLeader {
-                            partition: partition(&topic, leaderless.partition.0),
-                        },
+                        Some(leaderless) => own::leaderless(&topic, leaderless.partition.0),
                     }
                 }
             };
@@ -172,24 +172,6 @@ async fn described(client: &Client, topic: &TopicName) -> Result<TopicMetadata, 
     found.ok_or_else(|| unfit(topic, "the broker's answer does not mention it".to_owned()))
 }
 
-async fn create(client: &Client, topic: &TopicName, replication_factor: i16) -> Result<(), Error> {
-    let new = NewTopic {
-        name: topic.clone(),
-        partitions: Bucket::COUNT as i32,
-        replication_factor,
-        configs: vec![("cleanup.policy".to_owned(), "compact".to_owned())],
-    };
-    for (_, result) in client.create_topics(&[new]).await? {
-        match result {
-            Ok(_) => tracing::info!(%topic, partitions = Bucket::COUNT, "created the topic for positions"),
-            // Another worker was faster, or our own request was repeated.
-            Err(error) if error.kafka() == Some(KafkaError::TOPIC_ALREADY_EXISTS) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
 fn check_partitions(topic: &TopicName, found: &TopicMetadata) -> Result<(), Error> {
     let (count, needed) = (found.partitions.len(), Bucket::COUNT as usize);
     if count != needed {
@@ -217,9 +199,7 @@ async fn check_configs(client: &Client, topic: &TopicName) -> Result<usize, Erro
             return Err(unfit(topic, what));
         }
     }
-    Ok(value("max.message.bytes")
-        .and_then(|bytes| bytes.parse().ok())
-        .unwrap_or(DEFAULT_MAX_MESSAGE_BYTES))
+    Ok(own::max_message_bytes(entries))
 }
 
 fn partition(topic: &TopicName, partition: i32) -> towpath_domain::TopicPartition {

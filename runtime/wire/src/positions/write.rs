@@ -1,9 +1,6 @@
 //! Rows as record batches.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, SystemTime},
-};
+use std::collections::BTreeMap;
 
 use towpath_domain::{Offset, Partition};
 
@@ -12,6 +9,7 @@ use crate::{
     Error,
     append::Open,
     batch::{Compression, Encoder, Headers, ProducerIdentity, Record, SourceSpan},
+    own,
 };
 
 /// A row's key and value as bytes.
@@ -19,10 +17,7 @@ type Row = (Vec<u8>, Option<Vec<u8>>);
 
 /// Batches of at most `max.message.bytes`, usually one a bucket.
 pub(super) fn encode(table: &Positions, rows: Vec<(PositionKey, Option<Position>)>) -> Result<Open, Error> {
-    let now = SystemTime::UNIX_EPOCH
-        .elapsed()
-        .unwrap_or(Duration::ZERO)
-        .as_millis() as i64;
+    let now = own::now();
     let mut by_bucket: BTreeMap<Partition, Vec<Row>> = BTreeMap::new();
     for (key, position) in rows {
         let bucket = Partition(key.bucket().0 as i32);
