@@ -66,16 +66,10 @@ impl Validator for AvroDecodes {
         target: &Batch<'_>,
         pairs: &[Pair],
     ) -> Result<Vec<Rejection>, Failure> {
-        let values = target.values();
-        let mut rejections = Vec::new();
-        for (index, pair) in (0..).zip(pairs) {
-            // a record that is not on the target has no value to judge: record-equal looks for those
-            let Some(target) = pair.target else { continue };
-            if let Err(reason) = self.judge(values.get(target as usize)) {
-                rejections.push(Rejection { index, reason });
-            }
-        }
-        Ok(rejections)
+        // a record that is not on the target: record-equal looks for those
+        Ok(Rejection::of_target_values(target, pairs, |value| {
+            self.judge(value)
+        }))
     }
 }
 

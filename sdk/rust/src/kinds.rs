@@ -94,6 +94,28 @@ pub struct Failure {
     pub retriable: bool,
 }
 
+// === impl Rejection ===
+
+impl Rejection {
+    /// For validators that look at nothing but the values on the target: asks about each, and rejects with the reason it gets. A record that is not
+    /// on the target has no value to judge.
+    pub fn of_target_values(
+        target: &Batch<'_>,
+        pairs: &[Pair],
+        mut judge: impl FnMut(Option<&[u8]>) -> Result<(), String>,
+    ) -> Vec<Self> {
+        let values = target.values();
+        let mut rejections = Vec::new();
+        for (index, pair) in (0..).zip(pairs) {
+            let Some(target) = pair.target else { continue };
+            if let Err(reason) = judge(values.get(target as usize)) {
+                rejections.push(Self { index, reason });
+            }
+        }
+        rejections
+    }
+}
+
 // === impl Failure ===
 
 impl Failure {

@@ -68,7 +68,7 @@ const TRANSFORMS: &str = r#"
 | `validators.<alias>.on.reject` | fail, skip, dead-letter, tag | `fail` | `fail`: the partition stops before the record; `skip`: it is not written; `dead-letter`: it goes to the dead letter queue instead; `tag`: it is written with the header `towpath.rejected.<alias>`, which says why |
 | `<group>.<alias>.<key>` | | | a key of the plugin: see [plugins](../../plugins) |
 
-Routers rename topics and never cause records to be decoded. Refused in this version, by name: `schema.checkers`, `acl.checkers`, and transformations that
+Predicates and transformations see topics by the source's names, whatever a router before them makes of these. Routers rename topics and never cause records to be decoded. Refused in this version, by name: `schema.checkers`, `acl.checkers`, and transformations that
 move single records to other topics.
 
 **When a plugin cannot pass a record** (it rejects the record, fails, or breaks: a trap, a deadline, a limit, an answer that breaks the contract), it is called
