@@ -4,8 +4,10 @@ mod bench;
 mod call;
 mod cases;
 mod edits;
+mod findings;
 mod inspect;
 mod records;
+mod registry;
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 

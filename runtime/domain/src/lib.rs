@@ -1,6 +1,7 @@
 //! The words of the product: ids, offsets, states, configuration definitions. No I/O, no async.
 #![forbid(unsafe_code)]
 
+pub mod checks;
 pub mod config;
 mod ids;
 pub mod plugin;

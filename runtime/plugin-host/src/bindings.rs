@@ -80,6 +80,34 @@ mod validator_export {
     });
 }
 
+mod schema_checker_export {
+    wasmtime::component::bindgen!({
+        path: "../../wit/checks",
+        inline: "
+            package towpath:bindings;
+            world schema-checks { export towpath:checks/schema-checker@0.1.0; }
+        ",
+        world: "towpath:bindings/schema-checks",
+        with: { "towpath:plugin/types": super::any::towpath::plugin::types },
+    });
+}
+
+mod acl_checker_export {
+    wasmtime::component::bindgen!({
+        path: "../../wit/checks",
+        inline: "
+            package towpath:bindings;
+            world acl-checks { export towpath:checks/acl-checker@0.1.0; }
+        ",
+        world: "towpath:bindings/acl-checks",
+        with: {
+            "towpath:plugin/types": super::any::towpath::plugin::types,
+            "towpath:checks/findings": super::schema_checker_export::towpath::checks::findings,
+        },
+    });
+}
+
+pub(crate) use acl_checker_export::{AclChecks, exports::towpath::checks::acl_checker};
 pub(crate) use any::{
     Any,
     exports::towpath::plugin::plugin,
@@ -87,5 +115,8 @@ pub(crate) use any::{
 };
 pub(crate) use predicate_export::Matches;
 pub(crate) use router_export::Routes;
+pub(crate) use schema_checker_export::{
+    SchemaChecks, exports::towpath::checks::schema_checker, towpath::checks::findings,
+};
 pub(crate) use transformation_export::Transforms;
 pub(crate) use validator_export::{Validates, exports::towpath::plugin::validator};

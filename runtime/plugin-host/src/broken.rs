@@ -50,6 +50,9 @@ pub enum CallError {
     /// The plugin says that it cannot do it.
     #[error("{message}")]
     Failure { message: String, retriable: bool },
+    /// A registry that it asked does not answer: the same call may be made again, and is to be.
+    #[error("{0}")]
+    Unavailable(String),
     #[error(transparent)]
     Broken(#[from] Box<Broken>),
 }

@@ -1,6 +1,6 @@
 //! A guest that runs, and the keeper that replaces it when it breaks.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use wasmtime::{
     Store,
@@ -8,13 +8,14 @@ use wasmtime::{
 };
 
 use crate::{
-    Needs,
+    CallError, Needs,
     batch::Batch,
-    bindings::{Any, Matches, Routes, Transforms, Validates, plugin},
+    bindings::{AclChecks, Any, Matches, Routes, SchemaChecks, Transforms, Validates, plugin},
     broken::{Broken, Cause},
     engine,
     limits::Limits,
     plugin::Plugin,
+    registries::{Asking, MOST_FETCHED},
     state::State,
     voice::Voice,
 };
@@ -66,7 +67,7 @@ macro_rules! exports {
     )*};
 }
 
-exports!(Matches, Routes, Transforms, Validates);
+exports!(AclChecks, Matches, Routes, SchemaChecks, Transforms, Validates);
 
 // === impl Instance ===
 
@@ -143,24 +144,48 @@ impl<E: Exports> Keeper<E> {
         self.needs
     }
 
-    /// One call. When it breaks the plugin, the instance is dropped, and the next call makes another one.
+    /// One call. When it breaks the plugin, the instance is dropped, and the next call makes another one. Where it asks the registries what is not known
+    /// yet, it is stopped, the answer is fetched, and it is made again on a fresh instance.
     pub(crate) fn call<R>(
         &mut self,
         name: &'static str,
-        call: impl FnOnce(&mut Store<State>, &E) -> wasmtime::Result<R>,
-    ) -> Result<R, Box<Broken>> {
-        let mut instance = match self.live.take() {
-            Some(instance) => instance,
-            None => self.replace()?,
-        };
-        let limits = self.plugin.limits();
-        let answer = instance
-            .guard(limits, limits.call_timeout, |store, _, exports| {
+        mut call: impl FnMut(&mut Store<State>, &E) -> wasmtime::Result<R>,
+    ) -> Result<R, CallError> {
+        let mut fetched = HashMap::new();
+        loop {
+            let mut instance = match self.live.take() {
+                Some(instance) => instance,
+                None => self.replace()?,
+            };
+            let registries = self.plugin.registries.clone();
+            instance.store.data_mut().asking =
+                registries.map(|registries| Asking::new(registries).with(fetched.clone()));
+            let limits = self.plugin.limits();
+            let answer = instance.guard(limits, limits.call_timeout, |store, _, exports| {
                 call(store, exports)
-            })
-            .map_err(|cause| self.broken(name, cause))?;
-        self.live = Some(instance);
-        Ok(answer)
+            });
+            let missed = instance.store.data_mut().asking.as_mut().and_then(Asking::missed);
+            match (answer, missed) {
+                (Ok(answer), None) => {
+                    if let Some(asking) = &mut instance.store.data_mut().asking {
+                        asking.forget();
+                    }
+                    self.live = Some(instance);
+                    return Ok(answer);
+                }
+                (_, Some(_)) if fetched.len() >= MOST_FETCHED => {
+                    let what = format!(
+                        "it asked the registries more than {MOST_FETCHED} things in one call that were not known"
+                    );
+                    return Err(self.broken(name, Cause::Malformed(what)).into());
+                }
+                (_, Some(ask)) => {
+                    let answer = self.plugin.fetch(&ask).map_err(CallError::Unavailable)?;
+                    fetched.insert(ask, answer);
+                }
+                (Err(cause), None) => return Err(self.broken(name, cause).into()),
+            }
+        }
     }
 
     /// The guest answered, but not as the contract says: its memory is not to be trusted either.

@@ -10,7 +10,8 @@ use towpath_domain::plugin::Kind;
 use wasmtime::component::InstancePre;
 
 use crate::{
-    Broken, Cause, ConfigError, Descriptor, Limits, Predicate, Router, Transformation, Validator, config,
+    AclChecker, Answer, Ask, Broken, Cause, ConfigError, Descriptor, Limits, Predicate, Registries, Router,
+    SchemaChecker, Transformation, Validator, config,
     engine::Ticker,
     instance::{Exports, Instance, Refusal},
     state::State,
@@ -18,6 +19,7 @@ use crate::{
 };
 
 /// A component of `plugin.path`, compiled and described.
+#[derive(Clone)]
 pub struct Plugin {
     pub(crate) kind: Kind,
     pub(crate) descriptor: Descriptor,
@@ -26,6 +28,8 @@ pub struct Plugin {
     pub(crate) code: Code,
     /// the one capability there is to ask for
     pub(crate) wants_registries: bool,
+    /// none: not granted
+    pub(crate) registries: Option<Arc<dyn Registries>>,
     pub(crate) pre: InstancePre<State>,
     pub(crate) voice: Arc<Voice>,
     pub(crate) limits: Limits,
@@ -52,7 +56,7 @@ pub enum InitError {
         found: Kind,
     },
     #[error(
-        "plugin {plugin} asks for schema-registry, which it was not granted; use a build without that import"
+        "plugin {plugin} asks for schema-registry, which it was not granted; add it to plugin.grants.schema-registry in the worker's properties, or use a build without that import"
     )]
     Grant { plugin: String },
     /// All mistakes at once.
@@ -98,6 +102,14 @@ impl Plugin {
         self.wants_registries
     }
 
+    /// The same plugin with these registries, which it was granted.
+    pub fn granted(&self, registries: Arc<dyn Registries>) -> Self {
+        Self {
+            registries: Some(registries),
+            ..self.clone()
+        }
+    }
+
     /// Whether opening the host had to compile it.
     pub fn code(&self) -> Code {
         self.code
@@ -136,6 +148,16 @@ impl Plugin {
         self.start(Kind::Validator, config, Validator::start)
     }
 
+    /// A configured checker of schemas.
+    pub fn schema_checker(self: &Arc<Self>, config: &[(String, String)]) -> Result<SchemaChecker, InitError> {
+        self.start(Kind::SchemaChecker, config, SchemaChecker::start)
+    }
+
+    /// A configured checker of ACLs.
+    pub fn acl_checker(self: &Arc<Self>, config: &[(String, String)]) -> Result<AclChecker, InitError> {
+        self.start(Kind::AclChecker, config, AclChecker::start)
+    }
+
     fn start<U>(
         self: &Arc<Self>,
         kind: Kind,
@@ -144,6 +166,13 @@ impl Plugin {
     ) -> Result<U, InitError> {
         let config = self.checked(kind, config)?;
         start(Arc::clone(self), config.clone()).map_err(|refusal| self.refused(refusal, &config))
+    }
+
+    pub(crate) fn fetch(&self, ask: &Ask) -> Result<Answer, String> {
+        match &self.registries {
+            Some(registries) => registries.fetch(ask),
+            None => Err("no registries are known".to_owned()),
+        }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -172,7 +201,7 @@ impl Plugin {
                 found: self.kind,
             });
         }
-        if self.wants_registries {
+        if self.wants_registries && self.registries.is_none() {
             return Err(InitError::Grant {
                 plugin: self.reference(),
             });

@@ -48,9 +48,8 @@ impl Predicate {
             return Ok(Matching::default());
         };
         let reads = self.keeper.needs().reads;
-        let lent = Batch::new(&batch, reads);
         let answer = self.keeper.call("matching", |store, exports| {
-            lend(store, lent, |store, batch| {
+            lend(store, Batch::new(&batch, reads), |store, batch| {
                 exports.towpath_plugin_predicate().call_matching(store, batch)
             })
         })?;

@@ -145,6 +145,7 @@ impl Scanner {
             path: path.to_owned(),
             code,
             wants_registries: registries,
+            registries: None,
             pre,
             voice: Arc::new(voice),
             limits: self.limits.clone(),

@@ -6,8 +6,9 @@ use wasmtime::component::{Resource, ResourceTable};
 
 use crate::{
     batch::Batch,
-    bindings::{host, schema_registry, types},
+    bindings::{host, types},
     limits::{Limiter, Limits},
+    registries::Asking,
     voice::Voice,
 };
 
@@ -17,6 +18,8 @@ pub(crate) struct State {
     pub(crate) batches: ResourceTable,
     /// the last error the guest logged during this call
     pub(crate) last_words: Option<String>,
+    /// none: not granted, or not yet
+    pub(crate) asking: Option<Asking>,
     voice: Arc<Voice>,
 }
 
@@ -28,6 +31,7 @@ impl State {
             limiter: Limiter::new(limits),
             batches: ResourceTable::new(),
             last_words: None,
+            asking: None,
             voice,
         }
     }
@@ -52,32 +56,5 @@ impl host::Host for State {
     fn count(&mut self, name: String, by: u64) -> wasmtime::Result<()> {
         self.voice.count(&name, by);
         Ok(())
-    }
-}
-
-/// A plugin that imports the registries is refused before it is configured (`InitError::Grant`): these answers only serve `describe`,
-/// which has no use for them.
-impl schema_registry::Host for State {
-    fn schema(
-        &mut self,
-        _side: schema_registry::Side,
-        _id: u32,
-    ) -> wasmtime::Result<Result<Option<schema_registry::SchemaText>, types::Failure>> {
-        Ok(Err(not_granted()))
-    }
-
-    fn translate_id(
-        &mut self,
-        _source_id: u32,
-        _subject: Option<String>,
-    ) -> wasmtime::Result<Result<Option<u32>, types::Failure>> {
-        Ok(Err(not_granted()))
-    }
-}
-
-fn not_granted() -> types::Failure {
-    types::Failure {
-        message: "schema-registry was not granted to this plugin".to_owned(),
-        retriable: false,
     }
 }

@@ -37,9 +37,8 @@ impl Transformation {
             return Ok(Edits::default());
         };
         let needs = self.keeper.needs();
-        let lent = Batch::new(&batch, needs.reads);
         let answer = self.keeper.call("transform", |store, exports| {
-            lend(store, lent, |store, batch| {
+            lend(store, Batch::new(&batch, needs.reads), |store, batch| {
                 exports
                     .towpath_plugin_transformation()
                     .call_transform(store, batch)

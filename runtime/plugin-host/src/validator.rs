@@ -55,11 +55,10 @@ impl Validator {
             return Ok(Vec::new());
         }
         let reads = self.keeper.needs().reads;
-        let batches = (Batch::new(&source, reads), Batch::new(&target, reads));
         let given: Vec<wit::Pair> = pairs.iter().map(|pair| pair.to_wit()).collect();
         let answer = self.keeper.call("validate", |store, exports| {
-            lend(store, batches.0, |store, source| {
-                lend(store, batches.1, |store, target| {
+            lend(store, Batch::new(&source, reads), |store, source| {
+                lend(store, Batch::new(&target, reads), |store, target| {
                     exports
                         .towpath_plugin_validator()
                         .call_validate(store, source, target, &given)

@@ -5,9 +5,10 @@ use kafka_protocol::{
     messages::{
         ApiVersionsRequest, ApiVersionsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
         CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-        DescribeConfigsRequest, DescribeConfigsResponse, FetchRequest, FetchResponse, InitProducerIdRequest,
-        InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
-        SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
+        DescribeAclsRequest, DescribeAclsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
+        FetchRequest, FetchResponse, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
+        ListOffsetsResponse, MetadataRequest, MetadataResponse, SaslAuthenticateRequest,
+        SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
     },
     protocol::{Decodable, Encodable, HeaderVersion},
 };
@@ -38,6 +39,7 @@ impl Api {
             "CreateTopics" => "Create on the topic, or on the cluster,",
             "CreatePartitions" => "Alter on the topic",
             "DeleteTopics" => "Delete on the topic",
+            "DescribeAcls" => "Describe on the cluster",
             "DescribeConfigs" => "DescribeConfigs on the topic",
             "InitProducerId" => "Write on a topic, or IdempotentWrite on the cluster,",
             _ => "Describe on the topic",
@@ -100,6 +102,7 @@ calls! {
     CreateTopicsRequest -> CreateTopicsResponse = 19 "CreateTopics", 2 to 7, "4 takes the broker's default replication factor, 7 answers the topic id.";
     DeleteTopicsRequest -> DeleteTopicsResponse = 20 "DeleteTopics", 1 to 6, "6 has another shape of request.";
     InitProducerIdRequest -> InitProducerIdResponse = 22 "InitProducerId", 0 to 4, "5 is about transactions only.";
+    DescribeAclsRequest -> DescribeAclsResponse = 29 "DescribeAcls", 1 to 3, "1 has prefixed patterns (KIP-290), 3 the resource type USER.";
     DescribeConfigsRequest -> DescribeConfigsResponse = 32 "DescribeConfigs", 1 to 4, "1 tells where a value comes from.";
     CreatePartitionsRequest -> CreatePartitionsResponse = 37 "CreatePartitions", 0 to 3, "2 and 3 only encode otherwise.";
 }

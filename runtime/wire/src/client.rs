@@ -1,5 +1,6 @@
 //! A cluster: where its brokers are, who leads what, and the requests that are not fetching or producing.
 
+mod acls;
 mod allowed;
 mod cluster;
 mod configs;

@@ -12,7 +12,8 @@ use serde::{
 };
 
 use crate::{
-    Error, Errors, Input, Judged, Kind, Matched, Mismatch, Outcome, Routed, Topics, Transformed,
+    Acls, Checked, Error, Errors, Input, Judged, Kind, Matched, Mismatch, Outcome, Routed, Subjects, Topics,
+    Transformed,
     input::{PairsFile, RecordsFile},
     outcome::FailedFile,
 };
@@ -124,7 +125,7 @@ impl Case {
 
     /// Writes that this is what is expected from now on. A file that says so already, in whatever form, stays as it is. Says whether something was written.
     pub fn bless(&self, actual: &Outcome) -> Result<bool, Error> {
-        if let Some(found) = actual.kind().filter(|kind| *kind != self.kind) {
+        if let Some(found) = actual.kind().filter(|_| !actual.is_of(self.kind)) {
             let path = self.folder.join(actual.file());
             return Err(Error::Kind {
                 path,
@@ -213,6 +214,17 @@ fn input(path: &Path, text: &str, kind: Kind) -> Result<Input, Error> {
             .into_pairs()
             .map(Input::Pairs)
             .map_err(field),
+        Kind::SchemaChecker => match parse::<Subjects>(path, text)? {
+            Subjects {
+                source: None,
+                target: None,
+            } => Err(field((
+                "source".to_owned(),
+                "there is a source, a target, or both".to_owned(),
+            ))),
+            subjects => Ok(Input::Subjects(subjects)),
+        },
+        Kind::AclChecker => parse::<Acls>(path, text).map(Input::Acls),
     }
 }
 
@@ -234,6 +246,7 @@ fn expected(folder: &Path, kind: Kind) -> Result<Option<Outcome>, Error> {
         Kind::Router => Outcome::Routed(parse::<Routed>(&path, &text)?),
         Kind::Predicate => Outcome::Matched(parse::<Matched>(&path, &text)?),
         Kind::Validator => Outcome::Judged(parse::<Judged>(&path, &text)?),
+        Kind::SchemaChecker | Kind::AclChecker => Outcome::Checked(parse::<Checked>(&path, &text)?),
     };
     Ok(Some(outcome))
 }

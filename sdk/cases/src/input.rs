@@ -1,18 +1,23 @@
 //! What a plugin is called with.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde::Deserialize;
 
-use crate::{Header, Record, bytes};
+use crate::{
+    Acls, Header, Record, Subjects, bytes,
+    checks::{avro, text},
+};
 
-/// The kinds of plugins that have cases.
+/// The kinds of plugins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Transformation,
     Router,
     Predicate,
     Validator,
+    SchemaChecker,
+    AclChecker,
 }
 
 /// What a plugin is called with.
@@ -24,6 +29,10 @@ pub enum Input {
     Topics(Topics),
     /// Of validators.
     Pairs(Pairs),
+    /// Of schema checkers.
+    Subjects(Subjects),
+    /// Of ACL checkers.
+    Acls(Acls),
 }
 
 /// `{"topic", "partition", "timestamp-type", "records": [{"offset", "timestamp", "key", "value", "headers": [{"key", "value"}]}]}`: one batch. All but
@@ -38,6 +47,35 @@ pub struct Records {
     pub timestamp_type: TimestampType,
     /// At least one.
     pub records: Vec<Record>,
+    /// What the registries hold, for plugins that ask them: nothing when left out.
+    pub registry: Registry,
+}
+
+/// `{"ids": {"7": 12}, "source": {"7": schema}, "target": {"12": schema}}`, beside `records`: each may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    /// The target's ids by the source's.
+    #[serde(default)]
+    pub ids: BTreeMap<u32, u32>,
+    #[serde(default)]
+    pub source: BTreeMap<u32, Schema>,
+    #[serde(default)]
+    pub target: BTreeMap<u32, Schema>,
+}
+
+/// `{"schema-type", "schema", "references": [["name", "schema"]]}`: all but `schema` may be left out.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Schema {
+    /// `AVRO` when left out
+    #[serde(default = "avro")]
+    pub schema_type: String,
+    /// A text, or JSON that becomes one.
+    #[serde(deserialize_with = "text")]
+    pub schema: String,
+    #[serde(default)]
+    pub references: Vec<(String, String)>,
 }
 
 /// `{"map": ["topic"], "unmap": ["topic"]}`; either may be left out.
@@ -92,6 +130,8 @@ pub(crate) struct RecordsFile {
     #[serde(default)]
     timestamp_type: TimestampType,
     records: Vec<RecordFile>,
+    #[serde(default)]
+    registry: Registry,
 }
 
 /// Pairs as in the file.
@@ -152,6 +192,8 @@ impl fmt::Display for Kind {
             Self::Router => "router",
             Self::Predicate => "predicate",
             Self::Validator => "validator",
+            Self::SchemaChecker => "schema-checker",
+            Self::AclChecker => "acl-checker",
         })
     }
 }
@@ -173,6 +215,7 @@ impl RecordsFile {
             partition: self.partition,
             timestamp_type: self.timestamp_type,
             records,
+            registry: self.registry,
         })
     }
 }
@@ -213,12 +256,14 @@ impl PairsFile {
             partition: self.partition,
             timestamp_type: self.target.timestamp_type.unwrap_or(self.timestamp_type),
             records: target,
+            registry: Registry::default(),
         };
         let source = Records {
             topic: self.topic,
             partition: self.partition,
             timestamp_type: self.timestamp_type,
             records: source,
+            registry: Registry::default(),
         };
         Ok(Pairs {
             source,

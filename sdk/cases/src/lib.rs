@@ -29,14 +29,16 @@
 
 mod bytes;
 mod case;
+mod checks;
 mod error;
 mod input;
 mod mismatch;
 mod outcome;
 
 pub use case::{Case, read_all};
+pub use checks::{Acls, Binding, Checked, Finding, SchemaReference, SchemaVersion, Subject, Subjects};
 pub use error::{Error, Errors};
-pub use input::{Input, Kind, Pair, Pairs, Records, TimestampType, Topics};
+pub use input::{Input, Kind, Pair, Pairs, Records, Registry, Schema, TimestampType, Topics};
 pub use mismatch::Mismatch;
 pub use outcome::{Failure, Judged, Matched, Outcome, Outgoing, Rejection, Routed, Transformed};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Header, Kind, bytes};
+use crate::{Checked, Header, Kind, bytes};
 
 /// What comes of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,7 @@ pub enum Outcome {
     Routed(Routed),
     Matched(Matched),
     Judged(Judged),
+    Checked(Checked),
 }
 
 /// `{"failure": {"message", "retriable"}}`, of every kind.
@@ -111,6 +112,15 @@ impl Outcome {
             Self::Routed(_) => Some(Kind::Router),
             Self::Matched(_) => Some(Kind::Predicate),
             Self::Judged(_) => Some(Kind::Validator),
+            Self::Checked(_) => Some(Kind::SchemaChecker),
+        }
+    }
+
+    /// Whether a plugin of this kind can answer so. Both kinds of checkers answer with findings.
+    pub(crate) fn is_of(&self, kind: Kind) -> bool {
+        match self {
+            Self::Checked(_) => matches!(kind, Kind::SchemaChecker | Kind::AclChecker),
+            _ => self.kind().is_none_or(|own| own == kind),
         }
     }
 
@@ -127,6 +137,7 @@ impl Outcome {
             Self::Routed(routed) => serde_json::to_string_pretty(routed),
             Self::Matched(matched) => serde_json::to_string_pretty(matched),
             Self::Judged(judged) => serde_json::to_string_pretty(judged),
+            Self::Checked(checked) => serde_json::to_string_pretty(checked),
         };
         json.expect("texts, numbers and byte strings have a form in JSON") + "\n"
     }

@@ -9,6 +9,7 @@ mod checks;
 mod kinds;
 mod plugin;
 mod records;
+pub(crate) mod registry;
 
 pub use bindings::{
     acl_checkers, described, predicates, routers, schema_checkers, transformations, validators,

@@ -58,6 +58,7 @@ mod kinds;
 mod needs;
 #[cfg(feature = "pattern")]
 pub mod pattern;
+pub mod registry;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 

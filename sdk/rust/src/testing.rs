@@ -37,6 +37,7 @@ use crate::{
 mod apply;
 pub mod cases;
 mod check;
+pub mod registry;
 mod source;
 
 pub use apply::Outcome;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{environment, towpath};
 
 /// Crates under `plugins/` that the lab uses.
-pub const SHIPPED: [&str; 12] = [
+pub const SHIPPED: [&str; 15] = [
     "route-by-regex",
     "mask-field",
     "insert-header",
@@ -25,6 +25,9 @@ pub const SHIPPED: [&str; 12] = [
     "record-equal",
     "json-schema",
     "avro-decodes",
+    "acl-drift",
+    "schema-compatibility",
+    "schema-id-remap",
 ];
 
 const TARGET: &str = "wasm32-unknown-unknown";

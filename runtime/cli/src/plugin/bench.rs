@@ -35,7 +35,7 @@ const SIZES: [usize; 3] = [1, 100, 1000];
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let plugin = open(&arguments.file)?;
     let wrong = |what: String| Failure::Input(vec![what]);
-    let kind = kind(plugin.kind()).ok_or_else(|| wrong(format!("a {} cannot be measured", plugin.kind())))?;
+    let kind = kind(plugin.kind());
     let case = Case::read(&arguments.case, kind).map_err(|error| wrong(error.to_string()))?;
     let Ok(Input::Records(input)) = case.require_input() else {
         return Err(wrong(format!(
@@ -43,8 +43,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             arguments.case.display()
         )));
     };
-    let mut configured =
-        Configured::new(&plugin, kind, &case.config).map_err(|error| wrong(error.to_string()))?;
+    let mut configured = Configured::new(&super::registry::granted(&plugin, &case), kind, &case.config)
+        .map_err(|error| wrong(error.to_string()))?;
     println!("{} with the records of {}", plugin.reference(), case.name);
     for size in SIZES {
         let mut batch = input.clone();
@@ -81,7 +81,7 @@ fn measure(
         match configured {
             Configured::Transformation(plugin) => plugin.transform(batch).map(drop),
             Configured::Predicate(plugin) => plugin.matching(batch).map(drop),
-            Configured::Router(_) | Configured::Validator(_) => Ok(()),
+            _ => Ok(()),
         }
     };
     for _ in 0..10 {

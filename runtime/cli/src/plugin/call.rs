@@ -6,24 +6,27 @@ use towpath_domain::plugin::Kind;
 use towpath_plugin_cases::{Failure, Input, Judged, Kind as CaseKind, Matched, Outcome, Rejection, Routed};
 use towpath_plugin_host as host;
 
-use super::{edits, records::Records};
+use super::{edits, findings, records::Records};
 
 pub(super) enum Configured {
     Transformation(host::Transformation),
     Router(host::Router),
     Predicate(host::Predicate),
     Validator(host::Validator),
+    SchemaChecker(host::SchemaChecker),
+    AclChecker(host::AclChecker),
 }
 
-/// The kind as cases know it; none: this kind has no cases.
-pub(super) fn kind(kind: Kind) -> Option<CaseKind> {
-    Some(match kind {
+/// The kind as cases know it.
+pub(super) fn kind(kind: Kind) -> CaseKind {
+    match kind {
         Kind::Transformation => CaseKind::Transformation,
         Kind::Router => CaseKind::Router,
         Kind::Predicate => CaseKind::Predicate,
         Kind::Validator => CaseKind::Validator,
-        Kind::SchemaChecker | Kind::AclChecker => return None,
-    })
+        Kind::SchemaChecker => CaseKind::SchemaChecker,
+        Kind::AclChecker => CaseKind::AclChecker,
+    }
 }
 
 // === impl Configured ===
@@ -39,6 +42,8 @@ impl Configured {
             CaseKind::Router => Self::Router(plugin.router(config)?),
             CaseKind::Predicate => Self::Predicate(plugin.predicate(config)?),
             CaseKind::Validator => Self::Validator(plugin.validator(config)?),
+            CaseKind::SchemaChecker => Self::SchemaChecker(plugin.schema_checker(config)?),
+            CaseKind::AclChecker => Self::AclChecker(plugin.acl_checker(config)?),
         })
     }
 
@@ -94,6 +99,16 @@ impl Configured {
                 Outcome::Judged(Judged {
                     rejections: rejections.into_iter().map(plain).collect(),
                 })
+            }
+            (Self::SchemaChecker(plugin), Input::Subjects(subjects)) => {
+                let state = |state: &Option<_>| state.as_ref().map(findings::subject);
+                let (source, target) = (state(&subjects.source), state(&subjects.target));
+                findings::checked(plugin.check(source.as_ref(), target.as_ref())?)
+            }
+            (Self::AclChecker(plugin), Input::Acls(acls)) => {
+                let [due, pending, target] = [&acls.due, &acls.pending, &acls.target]
+                    .map(|bindings| bindings.iter().map(findings::binding).collect::<Vec<_>>());
+                findings::checked(plugin.check(&due, &pending, &target)?)
             }
             // Cases are read for the plugin's kind.
             _ => unreachable!("a case of another kind"),

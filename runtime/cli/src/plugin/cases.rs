@@ -7,7 +7,7 @@ use towpath_plugin_host as host;
 
 use super::{
     call::{Configured, kind},
-    open,
+    open, registry,
 };
 use crate::failure::Failure;
 
@@ -25,14 +25,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let plugin = open(&arguments.file)?;
-    let Some(kind) = kind(plugin.kind()) else {
-        let sentence = format!(
-            "{} is a {}, and that kind has no cases",
-            plugin.reference(),
-            plugin.kind()
-        );
-        return Err(Failure::Input(vec![sentence]));
-    };
+    let kind = kind(plugin.kind());
     let cases = read_all(&arguments.cases, kind)
         .map_err(|errors| Failure::Input(errors.0.iter().map(ToString::to_string).collect()))?;
     let mut failed = 0;
@@ -53,6 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn settled(plugin: &Arc<host::Plugin>, kind: Kind, case: &Case, bless: bool) -> Result<&'static str, String> {
+    let plugin = &registry::granted(plugin, case);
     let outcome = match Configured::new(plugin, kind, &case.config) {
         Ok(mut configured) => {
             let input = case.require_input().map_err(|error| error.to_string())?;

@@ -61,7 +61,8 @@ fn touched(plugin: &std::sync::Arc<Plugin>, config: &[(String, String)]) -> Touc
         Kind::Predicate => plugin.predicate(config).map(|made| Some(made.needs())),
         Kind::Validator => plugin.validator(config).map(|made| Some(made.needs())),
         Kind::Router => plugin.router(config).map(|_| None),
-        Kind::SchemaChecker | Kind::AclChecker => Ok(None),
+        Kind::SchemaChecker => plugin.schema_checker(config).map(|_| None),
+        Kind::AclChecker => plugin.acl_checker(config).map(|_| None),
     };
     match needs {
         Ok(Some(needs)) => Touched::Needs(needs),

@@ -109,7 +109,7 @@ impl Trouble {
     fn of(error: CallError) -> Self {
         Self {
             kind: match error {
-                CallError::Failure { .. } => Kind::Failed,
+                CallError::Failure { .. } | CallError::Unavailable(_) => Kind::Failed,
                 CallError::Broken(_) => Kind::Broken,
             },
             message: error.to_string(),

@@ -97,3 +97,14 @@ pub mod acl_checkers {
         generate_all,
     });
 }
+
+/// Imports alone: a component that never asks does not import it.
+pub mod registries {
+    wit_bindgen::generate!({
+        path: "../../wit/plugin",
+        inline: "package towpath:sdk; world registries { import towpath:plugin/schema-registry@0.1.0; }",
+        world: "towpath:sdk/registries",
+        with: { "towpath:plugin/types@0.1.0": crate::guest::bindings::described::towpath::plugin::types },
+        generate_all,
+    });
+}

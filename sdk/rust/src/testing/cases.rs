@@ -28,17 +28,19 @@
 //!
 //! `BLESS=1 cargo test` writes `expected.json` or `error.txt` anew, of new cases too: read the diff.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use towpath_plugin_cases::{
     self as golden, Case, Input, Judged, Kind, Matched, Outcome, Outgoing, Routed, Transformed, read_all,
 };
 
-use super::{Harness, TestBatch, TestRecord, check};
+use super::{Harness, TestBatch, TestRecord, check, registry::Registries};
 use crate::{
-    ConfigError, Failure, Header, Pair, Plugin, Predicate, Rejection, Router, TimestampType, Transformation,
-    Validator,
+    AclChecker, ConfigError, Failure, Header, Pair, Plugin, Predicate, Rejection, Router, SchemaChecker,
+    TimestampType, Transformation, Validator, registry::SchemaText,
 };
+
+mod findings;
 
 /// Runs a transformation's cases, and panics with every difference.
 #[track_caller]
@@ -51,6 +53,7 @@ pub fn transformation<P: Transformation>(folder: impl AsRef<Path>) {
             let Input::Records(records) = input else {
                 unreachable!("a transformation's input")
             };
+            super::registry::hold(held(&records.registry));
             let mut transformed = Transformed::default();
             for (index, outcome) in (0..).zip(plugin.transform(&batch(records, true))?) {
                 match outcome {
@@ -138,6 +141,44 @@ pub fn validator<P: Validator>(folder: impl AsRef<Path>) {
     ));
 }
 
+/// Runs a schema checker's cases, and panics with every difference.
+#[track_caller]
+pub fn schema_checker<P: SchemaChecker>(folder: impl AsRef<Path>) {
+    settle(run::<P>(
+        folder.as_ref(),
+        Kind::SchemaChecker,
+        bless(),
+        |checker, input| {
+            let Input::Subjects(subjects) = input.clone() else {
+                unreachable!("a schema checker's input")
+            };
+            let state = |state: Option<golden::Subject>| state.map(findings::subject);
+            let findings = checker
+                .plugin
+                .check(state(subjects.source), state(subjects.target))?;
+            Ok(findings::checked(findings))
+        },
+    ));
+}
+
+/// Runs an ACL checker's cases, and panics with every difference.
+#[track_caller]
+pub fn acl_checker<P: AclChecker>(folder: impl AsRef<Path>) {
+    settle(run::<P>(
+        folder.as_ref(),
+        Kind::AclChecker,
+        bless(),
+        |checker, input| {
+            let Input::Acls(acls) = input.clone() else {
+                unreachable!("an ACL checker's input")
+            };
+            let [due, pending, target] = [acls.due, acls.pending, acls.target]
+                .map(|bindings| bindings.into_iter().map(findings::binding).collect());
+            Ok(findings::checked(checker.plugin.check(due, pending, target)?))
+        },
+    ));
+}
+
 fn bless() -> bool {
     std::env::var_os("BLESS").is_some()
 }
@@ -217,6 +258,22 @@ fn configured<P: Plugin>(case: &Case) -> Result<Result<Harness<P>, Vec<ConfigErr
         .map(|(key, value)| (key.as_str(), value.as_str()))
         .collect();
     Ok(Harness::new(&config))
+}
+
+fn held(registry: &golden::Registry) -> Registries {
+    let texts = |schemas: &BTreeMap<u32, golden::Schema>| {
+        let text = |schema: &golden::Schema| SchemaText {
+            schema_type: schema.schema_type.clone(),
+            schema: schema.schema.clone(),
+            references: schema.references.clone(),
+        };
+        schemas.iter().map(|(id, schema)| (*id, text(schema))).collect()
+    };
+    Registries {
+        source: texts(&registry.source),
+        target: texts(&registry.target),
+        ids: registry.ids.iter().map(|(from, to)| (*from, *to)).collect(),
+    }
 }
 
 fn batch(records: &golden::Records, has_offsets: bool) -> TestBatch {
