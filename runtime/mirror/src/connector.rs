@@ -2,7 +2,6 @@
 
 use std::{
     any::Any,
-    collections::HashMap,
     num::NonZeroUsize,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,16 +14,17 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use towpath_domain::{config::Problem, state::Run};
+use towpath_domain::{TopicId, config::Problem, state::Run};
 use towpath_plugin_host as host;
 use towpath_wire::{
     Client, Error,
-    positions::{Position, PositionKey, Positions},
+    positions::{Accepted, Positions, Table},
 };
 
 mod attach;
 mod permissions;
 mod prepare;
+mod resolve;
 
 use crate::{
     config::MirrorSource,
@@ -61,6 +61,8 @@ pub struct Connector {
     routes: Arc<Mutex<Routes>>,
     /// the plugins, to make instances of
     pipeline: Arc<attach::Pipeline>,
+    /// the plugins, as they are stored before the first record
+    accepted: Accepted,
     dead_letters: Option<Arc<task::Queue>>,
     shared: Arc<Shared>,
 }
@@ -91,8 +93,6 @@ struct TaskHandle {
 
 /// A task's id, and what it panicked with.
 type Ended = (usize, Result<(), String>);
-
-type Stored = HashMap<PositionKey, Position>;
 
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -141,6 +141,7 @@ impl Connector {
         let Some((positions, mut discovery)) = self.open(token.clone()).await? else {
             return Ok(());
         };
+        let mut accepted_in = positions.topic_id();
         let mut tasks: JoinSet<Ended> = JoinSet::new();
         let mut refresh = tokio::time::interval(self.config.refresh_topics_interval);
         refresh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -152,6 +153,7 @@ impl Connector {
                     Some(Ok(assignments)) => {
                         *lock(&self.shared.trouble) = discovery.troubles();
                         self.distribute(assignments, &positions, &mut tasks, &token).await;
+                        self.accept_again(&positions, &mut accepted_in).await;
                         if discovery.is_unfinished() {
                             refresh.reset_after(RETRY);
                         }
@@ -177,13 +179,14 @@ impl Connector {
                 self.target.clone(),
                 self.worker.positions_topic.clone(),
                 self.worker.positions_replication_factor,
+                (self.name.clone(), self.accepted.clone()),
             );
             let result = tokio::select! {
                 () = token.cancelled() => return Ok(None),
                 result = attempt => result,
             };
             match result {
-                Ok((positions, stored)) => {
+                Ok((positions, table)) => {
                     let discovery = Discovery::new(
                         self.name.clone(),
                         (self.source.clone(), self.target.clone()),
@@ -193,7 +196,7 @@ impl Connector {
                         },
                         self.config.start,
                         Arc::clone(&self.routes),
-                        stored,
+                        table.positions,
                     );
                     return Ok(Some((positions, discovery)));
                 }
@@ -204,6 +207,19 @@ impl Connector {
                 () = token.cancelled() => return Ok(None),
                 () = tokio::time::sleep(RETRY) => {}
             }
+        }
+    }
+
+    /// A table that was deleted and created again lacks the row about our plugins.
+    async fn accept_again(&self, positions: &Positions, accepted_in: &mut TopicId) {
+        let known = *accepted_in;
+        let found = self.target.topic_id(positions.topic()).unwrap_or(known);
+        if found == known || self.accepted.plugins.is_empty() {
+            return;
+        }
+        match positions.accept(&self.name, &self.accepted).await {
+            Ok(()) => *accepted_in = found,
+            Err(error) => self.trouble(&format!("storing which plugins were accepted: {error}")),
         }
     }
 
@@ -380,16 +396,22 @@ impl Handle {
     }
 }
 
+/// Opens and reads the table, and stores in it which plugins the connector is accepted with: nothing has gone through them yet.
+///
 /// Boxed: the compiler does not see by itself that the whole of it can move between threads.
 fn read_positions(
     client: Client,
     topic: String,
     replication_factor: i16,
-) -> BoxFuture<'static, Result<(Arc<Positions>, Stored), Error>> {
+    (connector, accepted): (String, Accepted),
+) -> BoxFuture<'static, Result<(Arc<Positions>, Table), Error>> {
     Box::pin(async move {
         let positions = Positions::open(client, &topic, replication_factor).await?;
-        let stored = positions.load().await?;
-        Ok((Arc::new(positions), stored))
+        let table = positions.load().await?;
+        if positions.accepted(&table, &connector)? != accepted {
+            positions.accept(&connector, &accepted).await?;
+        }
+        Ok((Arc::new(positions), table))
     })
 }
 

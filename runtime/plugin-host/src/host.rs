@@ -137,6 +137,12 @@ impl Host {
             })
     }
 
+    /// The plugin whose file has this hex sha256.
+    pub fn find(&self, digest: &str) -> Option<Arc<Plugin>> {
+        let found = self.plugins.iter().find(|plugin| plugin.digest() == digest);
+        found.map(Arc::clone)
+    }
+
     fn add(&mut self, plugin: Plugin) -> Result<(), Problem> {
         let same =
             |other: &&Arc<Plugin>| other.name() == plugin.name() && other.version() == plugin.version();

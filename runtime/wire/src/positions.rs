@@ -3,13 +3,16 @@
 //! A row says where a connector goes on reading one source partition. It is written after the target has acknowledged everything before it, so it is
 //! never ahead of the data; a worker that dies mirrors what it mirrored since the last row again (at least once).
 //!
+//! Beside the positions stands which plugins each connector was [accepted](Accepted) with, a row a connector.
+//!
 //! The topic has a partition for each [`Bucket`], so that everything about one source partition, whichever task has it, is in one log.
 
+mod accepted;
 mod load;
 pub(crate) mod stored;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
@@ -77,6 +80,16 @@ pub struct Anchor {
     pub offset: i64,
 }
 
+/// What the topic holds: the last row of each key.
+#[derive(Debug, Default)]
+pub struct Table {
+    pub positions: HashMap<PositionKey, Position>,
+    /// by connector, as stored
+    accepted: HashMap<String, Vec<u8>>,
+}
+
+pub use accepted::{Accepted, AcceptedPlugin};
+
 const PURPOSE: &str = "positions";
 
 // === impl Positions ===
@@ -143,8 +156,21 @@ impl Positions {
     }
 
     /// Reads the whole table: the last row of each key that was written before the call.
-    pub async fn load(&self) -> Result<HashMap<PositionKey, Position>, Error> {
-        load::load(&self.client, &self.topic).await
+    pub async fn load(&self) -> Result<Table, Error> {
+        load::load(&self.client, &self.topic, load::ALL).await
+    }
+
+    /// What this table says a connector was accepted with; nothing when there is no row.
+    pub fn accepted(&self, table: &Table, connector: &str) -> Result<Accepted, Error> {
+        accepted::of(table, connector, &self.topic)
+    }
+
+    /// Stores what a connector was accepted with, in place of what it was accepted with before. Returns, and fails, as [`Positions::write`] does.
+    pub async fn accept(&self, connector: &str, accepted: &Accepted) -> Result<(), Error> {
+        let bucket = Partition(accepted::bucket(connector) as i32);
+        let rows = vec![accepted::row(connector, accepted)];
+        let batches = write::batches(self, BTreeMap::from([(bucket, rows)]))?;
+        self.appender.lock().await.append(batches).await
     }
 
     /// Writes rows; `None` removes one. Returns once all in-sync replicas have them. What can be retried is retried for up to `request_timeout`;
@@ -156,6 +182,27 @@ impl Positions {
         let batches = write::encode(self, rows)?;
         self.appender.lock().await.append(batches).await
     }
+}
+
+/// What a connector was last accepted with, from a topic that may not be there yet; changes nothing. Nothing, too, where the topic is unfit for
+/// positions: [`Positions::open`] says so.
+pub async fn accepted(client: &Client, topic: &str, connector: &str) -> Result<Accepted, Error> {
+    let topic = TopicName::new(topic);
+    let mut attempts = Attempts::new(client.options());
+    loop {
+        let found = described(client, &topic).await?;
+        let error = match found.error {
+            Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => return Ok(Accepted::default()),
+            Some(KafkaError::TOPIC_AUTHORIZATION_FAILED) => client.not_allowed(Operation::Describe, &topic),
+            Some(error) => refused(&topic, "it cannot be used".to_owned(), error),
+            None if check_partitions(&topic, &found).is_err() => return Ok(Accepted::default()),
+            None => break,
+        };
+        attempts.wait(error).await?;
+    }
+    let bucket = accepted::bucket(connector);
+    let table = load::load(client, &topic, bucket..bucket + 1).await?;
+    accepted::of(&table, connector, &topic)
 }
 
 // === impl PositionKey ===

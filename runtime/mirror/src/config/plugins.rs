@@ -90,6 +90,10 @@ struct Entry {
 // === impl Plugins ===
 
 impl Plugins {
+    pub fn is_empty(&self) -> bool {
+        self.transforms.is_empty() && self.predicates.is_empty() && self.validators.is_empty()
+    }
+
     pub(super) fn owns(key: &str) -> bool {
         [TRANSFORMS, PREDICATES, VALIDATORS].iter().any(|group| {
             key.strip_prefix(group.name)

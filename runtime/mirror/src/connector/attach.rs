@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use towpath_domain::{config::Problem, plugin::Kind};
 use towpath_plugin_host as host;
+use towpath_wire::positions::Accepted;
 
+use super::resolve::{Resolver, at_type};
 use crate::{
     config::{Attached, Errors, MirrorSource, OnReject, Plugins, Transform},
     stages::{Condition, Conditions, Judge, Name, Stages, Step},
@@ -32,20 +34,46 @@ struct Configured {
 
 type Routers = Vec<(String, host::Router)>;
 
-/// Finds the plugins and makes a first instance of each: on a thread that may block, since guests are called. All mistakes at once.
+/// What a connector's plugins came to.
+pub(super) struct Parts {
+    pub routers: Routers,
+    pub pipeline: Pipeline,
+    /// to be stored when the configuration is accepted
+    pub accepted: Accepted,
+    pub problems: Vec<Problem>,
+}
+
+/// Finds the plugins, those that are `stored` first, and makes a first instance of each: on a thread that may block, since guests are called.
+/// All mistakes at once.
 pub(super) async fn attach(
+    connector: &str,
     config: &MirrorSource,
     host: Arc<host::Host>,
-) -> (Routers, Pipeline, Vec<Problem>) {
+    stored: Accepted,
+) -> Parts {
     let (plugins, errors) = (config.plugins.clone(), Arc::new(config.errors.clone()));
-    let work = tokio::task::spawn_blocking(move || attach_all(plugins, errors, &host));
+    let connector = connector.to_owned();
+    let work = tokio::task::spawn_blocking(move || {
+        let mut resolver = Resolver::new(&connector, &host, &stored);
+        let (routers, pipeline, problems) = attach_all(plugins, errors, &mut resolver);
+        Parts {
+            routers,
+            pipeline,
+            accepted: resolver.accepted(),
+            problems,
+        }
+    });
     match work.await {
         Ok(parts) => parts,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 
-fn attach_all(plugins: Plugins, errors: Arc<Errors>, host: &host::Host) -> (Routers, Pipeline, Vec<Problem>) {
+fn attach_all(
+    plugins: Plugins,
+    errors: Arc<Errors>,
+    host: &mut Resolver<'_>,
+) -> (Routers, Pipeline, Vec<Problem>) {
     let Plugins {
         transforms,
         predicates,
@@ -105,9 +133,9 @@ enum Part {
     Idle,
 }
 
-fn part(transform: &Transform, host: &host::Host) -> Result<Part, Vec<Problem>> {
+fn part(transform: &Transform, host: &mut Resolver<'_>) -> Result<Part, Vec<Problem>> {
     let attached = &transform.attached;
-    let plugin = resolve(attached, host)?;
+    let plugin = host.resolve(attached)?;
     match plugin.kind() {
         Kind::Router => {
             if let Some(condition) = &transform.condition {
@@ -147,28 +175,17 @@ fn part(transform: &Transform, host: &host::Host) -> Result<Part, Vec<Problem>> 
 /// The plugin, of this kind, when a first instance can be made.
 fn first<U>(
     attached: &Attached,
-    host: &host::Host,
+    host: &mut Resolver<'_>,
     kind: Kind,
     make: impl FnOnce(&Arc<host::Plugin>, &[(String, String)]) -> Result<U, host::InitError>,
 ) -> Result<Arc<host::Plugin>, Vec<Problem>> {
-    let plugin = resolve(attached, host)?;
+    let plugin = host.resolve(attached)?;
     if plugin.kind() != kind {
         let message = format!("is a {}, and `{}` takes {kind}s", plugin.kind(), attached.group);
         return Err(at_type(attached, message, "name a plugin of that kind"));
     }
     make(&plugin, &attached.config).map_err(|error| mistakes(attached, &plugin, error))?;
     Ok(plugin)
-}
-
-fn resolve(attached: &Attached, host: &host::Host) -> Result<Arc<host::Plugin>, Vec<Problem>> {
-    let remedy = "name a plugin that is in plugin.path, or put it there";
-    host.resolve(&attached.plugin)
-        .map_err(|error| at_type(attached, error.to_string(), remedy))
-}
-
-fn at_type(attached: &Attached, message: String, remedy: &str) -> Vec<Problem> {
-    let name = attached.plugin.to_string();
-    vec![Problem::new(attached.key("type"), Some(&name), message, remedy)]
 }
 
 fn mistakes(attached: &Attached, plugin: &host::Plugin, error: host::InitError) -> Vec<Problem> {

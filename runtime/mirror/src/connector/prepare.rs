@@ -6,7 +6,10 @@ use std::{
 };
 
 use towpath_domain::{TopicName, config::Problem};
-use towpath_wire::{Allowed, Client, Error, Operation, Options, SaslError, Security, Unresolved, Use};
+use towpath_wire::{
+    Allowed, Client, Error, Operation, Options, SaslError, Security, Unresolved, Use,
+    positions::{self, Accepted},
+};
 
 use super::{
     Connector, Shared, Worker, attach,
@@ -24,7 +27,6 @@ pub(super) async fn prepare(
     config: MirrorSource,
     worker: Worker,
 ) -> Result<Connector, Vec<Problem>> {
-    let (routers, pipeline, mut problems) = attach::attach(&config, Arc::clone(&worker.host)).await;
     let (source, target) = tokio::join!(
         connect(
             "source.cluster.bootstrap.servers",
@@ -41,6 +43,20 @@ pub(super) async fn prepare(
             &worker
         )
     );
+    let stored = match &target {
+        Ok(target) => accepted(&name, &config, target, &worker).await,
+        Err(_) => Ok(Accepted::default()),
+    };
+    let (stored, unread) = match stored {
+        Ok(stored) => (stored, None),
+        Err(error) => (Accepted::default(), Some(error)),
+    };
+    let attach::Parts {
+        routers,
+        pipeline,
+        accepted,
+        mut problems,
+    } = attach::attach(&name, &config, Arc::clone(&worker.host), stored).await;
     let (source, target) = match (source, target) {
         (Ok(source), Ok(target)) => (source, target),
         (source, target) => {
@@ -66,10 +82,20 @@ pub(super) async fn prepare(
     }
     let routes = Arc::new(Mutex::new(Routes::new(routers)));
     let routed = check_topics(&config, &source, &routes, &mut problems).await;
-    let positions = TopicName::new(worker.positions_topic.as_str());
-    if let Err(error) = permissions::check((&source, &target), &routed, &positions, &mut problems).await {
+    let table = TopicName::new(worker.positions_topic.as_str());
+    if let Err(error) = permissions::check((&source, &target), &routed, &table, &mut problems).await {
         // The mirror will say it again, and wait for what is missing.
         tracing::warn!(connector = name, %error, "what the clusters allow could not be looked up");
+    }
+    // What is missing may have been said already, with its remedy.
+    if let Some(error) = unread.filter(|_| problems.is_empty()) {
+        let message = format!("which plugins connector {name} was accepted with cannot be read: {error}");
+        problems.push(Problem::new(
+            "offset.storage.topic",
+            Some(&worker.positions_topic),
+            message,
+            "start again when it can be: another build of a plugin must not run unnoticed",
+        ));
     }
     if !problems.is_empty() {
         return Err(problems);
@@ -87,9 +113,23 @@ pub(super) async fn prepare(
         target,
         routes,
         pipeline: Arc::new(pipeline),
+        accepted,
         dead_letters,
         shared,
     })
+}
+
+/// Which plugins this connector was accepted with; without plugins nobody asks.
+async fn accepted(
+    name: &str,
+    config: &MirrorSource,
+    target: &Client,
+    worker: &Worker,
+) -> Result<Accepted, Error> {
+    if config.plugins.is_empty() {
+        return Ok(Accepted::default());
+    }
+    positions::accepted(target, &worker.positions_topic, name).await
 }
 
 async fn connect(

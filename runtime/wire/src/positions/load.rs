@@ -1,11 +1,11 @@
 //! Reading the table.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, ops::Range, time::Duration};
 
 use bytes::Bytes;
 use towpath_domain::{Bucket, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
 
-use super::{PURPOSE, Position, PositionKey, partition, refused, stored, unfit};
+use super::{PURPOSE, Table, accepted, partition, refused, stored, unfit};
 use crate::{
     Client, Error, FetchOptions, FetchPartition, FetchedPartition, Isolation, KafkaError, ListedOffset,
     NodeId, OffsetSpec, Operation, Retry, Topics,
@@ -21,7 +21,7 @@ struct Load<'a> {
     /// What is left: from where and up to where.
     left: HashMap<Partition, (Offset, Offset)>,
     connections: Connections,
-    table: HashMap<PositionKey, Position>,
+    table: Table,
     /// Records whose key is not one of ours.
     foreign: u64,
 }
@@ -31,17 +31,18 @@ const FETCH_BYTES: i32 = 4 << 20;
 const PARTITION_BYTES: i32 = 1 << 20;
 const MAX_WAIT: Duration = Duration::from_millis(500);
 
-pub(super) async fn load(
-    client: &Client,
-    topic: &TopicName,
-) -> Result<HashMap<PositionKey, Position>, Error> {
-    let left = bounds(client, topic).await?;
+/// Every partition of the topic.
+pub(super) const ALL: Range<u32> = 0..Bucket::COUNT;
+
+/// Reads these partitions of the topic.
+pub(super) async fn load(client: &Client, topic: &TopicName, buckets: Range<u32>) -> Result<Table, Error> {
+    let left = bounds(client, topic, buckets).await?;
     let mut load = Load {
         client,
         topic,
         left,
         connections: Connections::default(),
-        table: HashMap::new(),
+        table: Table::default(),
         foreign: 0,
     };
     let mut attempts = Attempts::new(client.options());
@@ -129,7 +130,7 @@ impl Load<'_> {
             Some(KafkaError::OFFSET_OUT_OF_RANGE) => {
                 // Records were deleted in between: only an operator does that to a compacted topic.
                 self.left.remove(&partition);
-                if let Some(bounds) = bounds(self.client, self.topic).await?.remove(&partition) {
+                if let Some(bounds) = bounds(self.client, self.topic, ALL).await?.remove(&partition) {
                     self.left.insert(partition, bounds);
                 }
                 return Ok(());
@@ -172,12 +173,20 @@ impl Load<'_> {
             }
             let records = decode(&batch, &Limits::default()).map_err(|cause| corrupt(cause.to_string()))?;
             for record in records.iter().filter(|record| record.offset >= from) {
+                if let Some(connector) = record.key.and_then(accepted::decode_key) {
+                    // As bytes: what a newer version stored for another connector is no concern of ours.
+                    match record.value {
+                        None => drop(self.table.accepted.remove(&connector)),
+                        Some(value) => drop(self.table.accepted.insert(connector, value.to_vec())),
+                    }
+                    continue;
+                }
                 let Some(key) = record.key.and_then(stored::decode_key) else {
                     self.foreign += 1;
                     continue;
                 };
                 match record.value {
-                    None => drop(self.table.remove(&key)),
+                    None => drop(self.table.positions.remove(&key)),
                     Some(value) => {
                         let position = stored::decode_value(value).map_err(|what| {
                             corrupt(format!(
@@ -185,7 +194,7 @@ impl Load<'_> {
                                 record.offset
                             ))
                         })?;
-                        self.table.insert(key, position);
+                        self.table.positions.insert(key, position);
                     }
                 }
             }
@@ -195,10 +204,12 @@ impl Load<'_> {
 }
 
 /// From where to where each partition is to be read; empty ones are left out.
-async fn bounds(client: &Client, topic: &TopicName) -> Result<HashMap<Partition, (Offset, Offset)>, Error> {
-    let partitions: Vec<TopicPartition> = (0..Bucket::COUNT)
-        .map(|bucket| partition(topic, bucket as i32))
-        .collect();
+async fn bounds(
+    client: &Client,
+    topic: &TopicName,
+    buckets: Range<u32>,
+) -> Result<HashMap<Partition, (Offset, Offset)>, Error> {
+    let partitions: Vec<TopicPartition> = buckets.map(|bucket| partition(topic, bucket as i32)).collect();
     let starts = client
         .list_offsets(&partitions, OffsetSpec::Earliest, Isolation::ReadUncommitted)
         .await?;

@@ -13,11 +13,10 @@ use crate::{
 };
 
 /// A row's key and value as bytes.
-type Row = (Vec<u8>, Option<Vec<u8>>);
+pub(super) type Row = (Vec<u8>, Option<Vec<u8>>);
 
 /// Batches of at most `max.message.bytes`, usually one a bucket.
 pub(super) fn encode(table: &Positions, rows: Vec<(PositionKey, Option<Position>)>) -> Result<Open, Error> {
-    let now = own::now();
     let mut by_bucket: BTreeMap<Partition, Vec<Row>> = BTreeMap::new();
     for (key, position) in rows {
         let bucket = Partition(key.bucket().0 as i32);
@@ -27,6 +26,11 @@ pub(super) fn encode(table: &Positions, rows: Vec<(PositionKey, Option<Position>
             .or_default()
             .push((stored::encode_key(&key), value));
     }
+    batches(table, by_bucket)
+}
+
+pub(super) fn batches(table: &Positions, by_bucket: BTreeMap<Partition, Vec<Row>>) -> Result<Open, Error> {
+    let now = own::now();
     let mut encoder = Encoder::new(Compression::None);
     let mut open = Open::new();
     for (bucket, rows) in by_bucket {

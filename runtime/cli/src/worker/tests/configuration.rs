@@ -60,7 +60,7 @@ const TRANSFORMS: &str = r#"
 
 | key | type | default | meaning |
 |---|---|---|---|
-| `transforms.<alias>.type` | text | **required** | a router or a transformation in `plugin.path`: `name` (the newest version) or `name@version` |
+| `transforms.<alias>.type` | text | **required** | a router or a transformation in `plugin.path`: `name` (the newest version when the configuration is accepted) or `name@version` |
 | `transforms.<alias>.predicate` | text | - | the alias of a predicate: the transformation is given the records that match, and all others pass as they are |
 | `transforms.<alias>.negate` | true, false | `false` | it is given those that do not match |
 | `predicates.<alias>.type` | text | **required** | a predicate. One that looks at no record is asked once a topic, and topics that no plugin touches are passed through |
@@ -70,6 +70,10 @@ const TRANSFORMS: &str = r#"
 
 Predicates and transformations see topics by the source's names, whatever a router before them makes of these. Routers rename topics and never cause records to be decoded. Refused in this version, by name: `schema.checkers`, `acl.checkers`, and transformations that
 move single records to other topics.
+
+**The build that is accepted is the one that runs.** With the configuration the sha256 of each plugin's file is stored in `offset.storage.topic`, before the first record. As long as an alias has the same
+type and the same keys of the plugin, later starts run that build, also when `plugin.path` has a newer version; when it does not have that build any more, the start is refused. An upgrade is a change of the
+alias's configuration, such as its version in `type`. (Another value of a password is not: not even a hash of it is stored.)
 
 **When a plugin cannot pass a record** (it rejects the record, fails, or breaks: a trap, a deadline, a limit, an answer that breaks the contract), it is called
 once more on a fresh instance when it broke, and then record by record, so that all others have their answer. `errors.tolerance=none`: everything before
