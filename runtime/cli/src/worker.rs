@@ -63,6 +63,7 @@ async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode,
         positions_topic: properties.offset_storage_topic.clone(),
         positions_replication_factor: properties.offset_storage_replication_factor,
         flush_interval: properties.offset_flush_interval,
+        registries_granted_to: properties.registries_granted_to.clone(),
         host: Arc::new(host),
     };
     let token = CancellationToken::new();

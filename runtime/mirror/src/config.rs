@@ -10,6 +10,7 @@ mod clusters;
 mod errors;
 mod keys;
 mod plugins;
+mod registries;
 
 use crate::throttle::Limits;
 use clusters::Target;
@@ -18,6 +19,7 @@ pub use clusters::Defaults;
 pub use errors::{DeadLetters, Errors, Tolerance};
 pub use keys::{DEFINITION, SOURCE_LIMIT, TARGET_LIMIT};
 pub use plugins::{Attached, Condition, OnReject, Plugins, Transform, Validator};
+pub use registries::Registries;
 
 /// A `MirrorSource` connector's configuration, checked.
 #[derive(Clone, Debug)]
@@ -41,6 +43,10 @@ pub struct MirrorSource {
     pub plugin_instances: Option<usize>,
     pub plugins: Plugins,
     pub errors: Errors,
+    pub checkers_interval: Duration,
+    /// subjects that are checked beside those of the topics
+    pub subjects: Option<Selection>,
+    pub registries: Registries,
 }
 
 /// Which topics are mirrored.
@@ -73,19 +79,13 @@ impl MirrorSource {
     /// Checks a configuration; all mistakes at once. Reads what secrets refer to, and opens no store yet.
     pub fn parse(config: &Config, defaults: &Defaults) -> Result<Self, Vec<Problem>> {
         let (values, mut problems) = DEFINITION.parse(config, |key| {
-            Plugins::owns(key) || is_later_kind(key) || clusters::is_security(key) || Security::owns(key)
+            Plugins::owns(key) || clusters::is_cluster(key) || Security::owns(key)
         });
-        for (key, value) in config.iter().filter(|(key, _)| is_later_kind(key)) {
-            problems.push(Problem::new(
-                key,
-                Some(value),
-                "this kind of plugin cannot be attached to a pipeline in this version",
-                "remove the key; transforms, predicates and validators can be",
-            ));
-        }
         let topics = Selection::parse(&values, &mut problems);
         let plugins = Plugins::parse(config, &values, &mut problems);
         let errors = Errors::parse(&values, &plugins, &mut problems);
+        let registries = Registries::parse(config, defaults, &plugins, &mut problems);
+        let subjects = Selection::subjects(&values, &mut problems);
         let source_security = clusters::source(config, defaults, &mut problems);
         let target = clusters::target(config, &values, defaults, &mut problems);
         match topics {
@@ -95,6 +95,7 @@ impl MirrorSource {
                 source_security,
                 target,
                 (plugins, errors),
+                (registries, subjects),
             )),
             _ => Err(problems),
         }
@@ -106,6 +107,7 @@ impl MirrorSource {
         source_security: Security,
         target: Target,
         (plugins, errors): (Plugins, Errors),
+        (registries, subjects): (Registries, Option<Selection>),
     ) -> Self {
         let bytes = |key| usize::try_from(values.int(key)).unwrap_or(usize::MAX);
         let millis = |key| Duration::from_millis(values.int(key).unsigned_abs());
@@ -144,6 +146,9 @@ impl MirrorSource {
             plugin_instances: values.get("plugin.instances").map(|_| bytes("plugin.instances")),
             plugins,
             errors,
+            checkers_interval: Duration::from_secs(values.int("checkers.interval.seconds").unsigned_abs()),
+            subjects,
+            registries,
         }
     }
 }
@@ -159,6 +164,19 @@ impl Selection {
             patterns,
             include,
             exclude,
+        })
+    }
+
+    /// `schema.checkers.subjects`
+    fn subjects(values: &Values, problems: &mut Vec<Problem>) -> Option<Self> {
+        let patterns = values.list(keys::SUBJECTS);
+        if patterns.is_empty() {
+            return None;
+        }
+        Some(Self {
+            include: regexes(keys::SUBJECTS, &patterns, problems)?,
+            exclude: RegexSet::empty(),
+            patterns,
         })
     }
 
@@ -216,13 +234,6 @@ fn whole(pattern: &str) -> String {
 /// The regex crate draws a picture over several lines; the last one is the sentence.
 fn last_line(text: &str) -> &str {
     text.lines().last().unwrap_or(text).trim_start_matches("error: ")
-}
-
-fn is_later_kind(key: &str) -> bool {
-    ["schema.checkers", "acl.checkers"].iter().any(|kind| {
-        key.strip_prefix(kind)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    })
 }
 
 #[cfg(test)]

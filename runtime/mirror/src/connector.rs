@@ -16,6 +16,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use towpath_domain::{TopicId, config::Problem, state::Run};
 use towpath_plugin_host as host;
+use towpath_registry::Registry;
 use towpath_wire::{
     Client, Error,
     positions::{Accepted, Positions, Table},
@@ -27,8 +28,10 @@ mod prepare;
 mod resolve;
 
 use crate::{
+    checks,
     config::MirrorSource,
     discovery::Discovery,
+    registries::{Names, Registries},
     route::Routes,
     stages::Stages,
     status::{ConnectorStatus, Lag, Mirrored, PartitionStatus, RunStatus, Snapshot, TaskStatus},
@@ -49,6 +52,8 @@ pub struct Worker {
     /// how old an acknowledged record may be before its position is stored
     pub flush_interval: Duration,
     pub host: Arc<host::Host>,
+    /// names of the plugins that may ask the schema registries
+    pub registries_granted_to: Vec<String>,
 }
 
 /// A connector whose configuration, plugins, clusters and topics were checked.
@@ -64,6 +69,7 @@ pub struct Connector {
     /// the plugins, as they are stored before the first record
     accepted: Accepted,
     dead_letters: Option<Arc<task::Queue>>,
+    registries: Option<Arc<Registries>>,
     shared: Arc<Shared>,
 }
 
@@ -81,6 +87,9 @@ struct Shared {
     /// what keeps the connector from finding and preparing topics
     trouble: Mutex<Vec<String>>,
     failed: Mutex<Option<String>>,
+    checks: checks::Shown,
+    /// what keeps plugins from their answers
+    registries: Option<Arc<Registries>>,
 }
 
 struct TaskHandle {
@@ -99,12 +108,14 @@ const RETRY: Duration = Duration::from_secs(1);
 // === impl Shared ===
 
 impl Shared {
-    fn new(limits: Limits) -> Self {
+    fn new(limits: Limits, registries: Option<Arc<Registries>>) -> Self {
         Self {
             throttles: Throttles::new(limits, Instant::now()),
             tasks: Mutex::default(),
             trouble: Mutex::default(),
             failed: Mutex::default(),
+            checks: checks::Shown::default(),
+            registries,
         }
     }
 }
@@ -142,6 +153,7 @@ impl Connector {
             return Ok(());
         };
         let mut accepted_in = positions.topic_id();
+        let mut checks = self.checks(&token).await;
         let mut tasks: JoinSet<Ended> = JoinSet::new();
         let mut refresh = tokio::time::interval(self.config.refresh_topics_interval);
         refresh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -169,7 +181,50 @@ impl Connector {
         while let Some(ended) = tasks.join_next().await {
             self.ended(ended);
         }
+        // Not before: what waits for a registry must not be taken for what a plugin cannot pass.
+        if let Some(registries) = &self.registries {
+            registries.close();
+        }
+        while checks.join_next().await.is_some() {}
         Ok(())
+    }
+
+    /// Starts the checkers, beside the tasks: a check is not what mirroring waits for.
+    async fn checks(&self, token: &CancellationToken) -> JoinSet<()> {
+        let mut running = JoinSet::new();
+        if !self.pipeline.has_checkers() {
+            return running;
+        }
+        let pipeline = Arc::clone(&self.pipeline);
+        let made = tokio::task::spawn_blocking(move || pipeline.checkers()).await;
+        let checkers = match made {
+            Ok(Ok(checkers)) => checkers,
+            Ok(Err(what)) => {
+                *lock(&self.shared.failed) = Some(format!("the checkers cannot start: {what}"));
+                return running;
+            }
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        let registries = &self.config.registries;
+        let subjects = checks::Subjects {
+            connector: self.name.clone(),
+            source: self.source.clone(),
+            target: self.target.clone(),
+            names: Names {
+                topics: self.config.topics.clone(),
+                routes: Arc::clone(&self.routes),
+            },
+            registries: registries
+                .source
+                .clone()
+                .zip(registries.target.clone())
+                .map(|(source, target)| (Registry::new(source), Registry::new(target))),
+            more: self.config.subjects.clone(),
+            interval: self.config.checkers_interval,
+        };
+        let (shown, token) = (Arc::clone(&self.shared.checks), token.child_token());
+        running.spawn(checks::run(subjects, checkers, shown, token));
+        running
     }
 
     /// Opens the table of positions and reads it, as often as it takes. None: told to stop.
@@ -187,6 +242,9 @@ impl Connector {
             };
             match result {
                 Ok((positions, table)) => {
+                    if let Some(registries) = &self.registries {
+                        registries.open(Arc::clone(&positions), positions.schema_ids(&table, &self.name));
+                    }
                     let discovery = Discovery::new(
                         self.name.clone(),
                         (self.source.clone(), self.target.clone()),
@@ -347,7 +405,17 @@ impl Handle {
     pub fn status(&self) -> ConnectorStatus {
         let tasks = lock(&self.shared.tasks);
         let failed = lock(&self.shared.failed).clone();
-        let trouble = lock(&self.shared.trouble).join("\n");
+        let registries = self
+            .shared
+            .registries
+            .as_ref()
+            .and_then(|registries| registries.trouble());
+        let trouble: Vec<String> = lock(&self.shared.trouble)
+            .iter()
+            .cloned()
+            .chain(registries)
+            .collect();
+        let trouble = trouble.join("\n");
         let run = |trace: Option<String>| RunStatus {
             state: if trace.is_some() {
                 Run::Failed
@@ -392,6 +460,7 @@ impl Handle {
             tasks,
             lag,
             mirrored,
+            checks: lock(&self.shared.checks).clone(),
         }
     }
 }

@@ -5,11 +5,13 @@
 //! A task owns its partitions from fetch to position and never talks to another task.
 #![forbid(unsafe_code)]
 
+mod checks;
 pub mod config;
 pub mod connector;
 mod discovery;
 #[doc(hidden)]
 pub mod fuzzing;
+mod registries;
 mod route;
 mod stages;
 pub mod status;

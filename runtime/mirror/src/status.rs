@@ -1,6 +1,8 @@
 //! What a connector says of itself: Connect's words for connectors and tasks, one entry a partition beside them.
 
 use serde::Serialize;
+
+pub use crate::checks::{CheckStatus, State};
 use towpath_domain::{
     TopicName,
     state::{PartitionState, Run},
@@ -22,6 +24,9 @@ pub struct ConnectorStatus {
     pub tasks: Vec<TaskStatus>,
     pub lag: Lag,
     pub mirrored: Mirrored,
+    /// what the checkers found
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<CheckStatus>,
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -20,6 +20,7 @@ mod error;
 mod fetch;
 #[doc(hidden)]
 pub mod fuzzing;
+mod http;
 mod kafka_error;
 mod options;
 mod own;
@@ -45,6 +46,8 @@ pub use fetch::{
     AbortedTransaction, DivergingEpoch, FetchAnswer, FetchOptions, FetchPartition, FetchSession,
     FetchedPartition, Isolation,
 };
+pub use http::{Authorization, HttpError, HttpRequest, Patience, parse_url};
+pub use hyper::{Method, StatusCode, Uri};
 pub use kafka_error::KafkaError;
 pub use options::{Address, Options};
 pub use produce::{Appended, ProduceAnswer, ProducePartition, ProduceRequest};

@@ -8,6 +8,7 @@
 //! The topic has a partition for each [`Bucket`], so that everything about one source partition, whichever task has it, is in one log.
 
 mod accepted;
+mod answers;
 mod load;
 pub(crate) mod stored;
 mod write;
@@ -86,7 +87,12 @@ pub struct Table {
     pub positions: HashMap<PositionKey, Position>,
     /// by connector, as stored
     accepted: HashMap<String, Vec<u8>>,
+    /// by connector: the target's schema ids, by the source's and the subject asked for
+    answers: HashMap<String, SchemaIds>,
 }
+
+/// The target's schema ids, by the source's id and the subject it was asked for.
+pub type SchemaIds = HashMap<(u32, Option<String>), u32>;
 
 pub use accepted::{Accepted, AcceptedPlugin};
 
@@ -170,6 +176,29 @@ impl Positions {
         let bucket = Partition(accepted::bucket(connector) as i32);
         let rows = vec![accepted::row(connector, accepted)];
         let batches = write::batches(self, BTreeMap::from([(bucket, rows)]))?;
+        self.appender.lock().await.append(batches).await
+    }
+
+    /// The schema ids that a connector was answered.
+    pub fn schema_ids(&self, table: &Table, connector: &str) -> SchemaIds {
+        table.answers.get(connector).cloned().unwrap_or_default()
+    }
+
+    /// Stores a schema id. Returns, and fails, as [`Positions::write`] does.
+    pub async fn remember(
+        &self,
+        connector: &str,
+        schema: u32,
+        subject: Option<&str>,
+        id: u32,
+    ) -> Result<(), Error> {
+        let bucket = Partition(accepted::bucket(connector) as i32);
+        let key = answers::Key {
+            connector: connector.to_owned(),
+            schema,
+            subject: subject.map(str::to_owned),
+        };
+        let batches = write::batches(self, BTreeMap::from([(bucket, vec![answers::row(&key, id)])]))?;
         self.appender.lock().await.append(batches).await
     }
 

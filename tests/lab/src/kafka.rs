@@ -228,7 +228,7 @@ impl Kafka {
     }
 }
 
-fn find_java() -> Result<PathBuf> {
+pub(crate) fn find_java() -> Result<PathBuf> {
     const INSTALL: &str =
         "install a JDK of version 17 or newer, on Debian: apt-get install default-jdk-headless";
     let java = match environment::variable("JAVA_HOME") {

@@ -29,6 +29,7 @@ pub mod plugins;
 pub mod process;
 pub mod proxy;
 pub mod read;
+pub mod registry;
 pub mod segments;
 pub mod sequence;
 pub mod towpath;

@@ -43,6 +43,7 @@ impl Pipelines {
             positions_topic: "towpath-offsets".to_owned(),
             positions_replication_factor: -1,
             flush_interval: Duration::from_millis(400),
+            registries_granted_to: Vec::new(),
             host: Arc::new(open(plugins).await?),
         };
         let defaults = Defaults {

@@ -85,6 +85,12 @@ pub(super) const DEFINITION: Definition = Definition {
             documentation: "log lines of one plugin, all its instances together, that are kept per second",
         },
         Key {
+            name: "plugin.grants.schema-registry",
+            shape: Shape::List,
+            presence: Presence::Optional,
+            documentation: "names of the plugins that may ask the schema registries of a connector's clusters; a plugin that asks without it is refused. Nothing else can be granted",
+        },
+        Key {
             name: "offset.storage.topic",
             shape: Shape::Topic,
             presence: Presence::Default("towpath-offsets"),
@@ -124,6 +130,7 @@ pub(super) struct Properties {
     pub offset_storage_replication_factor: i16,
     pub offset_flush_interval: Duration,
     pub plugins: host::Options,
+    pub registries_granted_to: Vec<String>,
 }
 
 // === impl Properties ===
@@ -194,6 +201,7 @@ impl Properties {
             offset_storage_topic: values.text("offset.storage.topic").to_owned(),
             offset_storage_replication_factor: values.int("offset.storage.replication.factor") as i16,
             offset_flush_interval: millis("offset.flush.interval.ms"),
+            registries_granted_to: values.list("plugin.grants.schema-registry"),
             plugins: host::Options {
                 plugin_path,
                 cache_dir: values

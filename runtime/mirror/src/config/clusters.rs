@@ -1,6 +1,7 @@
 //! The two clusters of a connector: `source.cluster.*`, and `target.cluster.*` or what its worker writes to.
 
 use towpath_domain::config::{Config, Problem, Values};
+use towpath_registry::Settings;
 use towpath_wire::{Environment, Security};
 
 /// What a connector takes from its worker.
@@ -19,14 +20,15 @@ pub(super) struct Target {
     pub(super) security: Security,
 }
 
-const SOURCE: &str = "source.cluster.";
-const TARGET: &str = "target.cluster.";
+pub(super) const SOURCE: &str = "source.cluster.";
+pub(super) const TARGET: &str = "target.cluster.";
 
-/// Whether the key is one of [`towpath_wire::security::keys`] for one of the clusters.
-pub(super) fn is_security(key: &str) -> bool {
-    [SOURCE, TARGET]
-        .iter()
-        .any(|prefix| key.strip_prefix(prefix).is_some_and(Security::owns))
+/// Whether the key is one of [`towpath_wire::security::keys`] for one of the clusters, or of its schema registry.
+pub(super) fn is_cluster(key: &str) -> bool {
+    [SOURCE, TARGET].iter().any(|prefix| {
+        key.strip_prefix(prefix)
+            .is_some_and(|name| Security::owns(name) || Settings::owns(name))
+    })
 }
 
 pub(super) fn source(config: &Config, defaults: &Defaults, problems: &mut Vec<Problem>) -> Security {

@@ -6,6 +6,7 @@ use towpath_domain::config::{Definition, Key, Presence, Shape};
 pub const SOURCE_LIMIT: &str = "source.max.bytes.per.second";
 pub const TARGET_LIMIT: &str = "target.max.bytes.per.second";
 
+pub(super) const SUBJECTS: &str = "schema.checkers.subjects";
 pub(super) const DEAD_LETTERS: &str = "errors.deadletterqueue.topic.name";
 
 /// Every key of a `MirrorSource` connector besides those of plugins (`transforms.*` and the like).
@@ -187,6 +188,30 @@ pub const DEFINITION: Definition = Definition {
             shape: Shape::List,
             presence: Presence::Optional,
             documentation: "aliases of validators, in order, asked after the transformations about each record and what is to be written for it; each has validators.<alias>.type",
+        },
+        Key {
+            name: "schema.checkers",
+            shape: Shape::List,
+            presence: Presence::Optional,
+            documentation: "aliases of schema checkers, asked about the subjects of the mirrored topics; each has schema.checkers.<alias>.type. Both clusters need schema.registry.url",
+        },
+        Key {
+            name: "acl.checkers",
+            shape: Shape::List,
+            presence: Presence::Optional,
+            documentation: "aliases of ACL checkers, asked about the target's ACLs for the mirrored topics; each has acl.checkers.<alias>.type. Needs Describe on both clusters",
+        },
+        Key {
+            name: "checkers.interval.seconds",
+            shape: Shape::Int { min: 1, max: 86_400 },
+            presence: Presence::Default("600"),
+            documentation: "how often the checkers are asked again, s; a check that could not be made is tried again after 10 s at most",
+        },
+        Key {
+            name: SUBJECTS,
+            shape: Shape::List,
+            presence: Presence::Optional,
+            documentation: "subjects of the source that the schema checkers are asked about, beside <topic>-key and <topic>-value of the mirrored topics: regular expressions that match whole names",
         },
         Key {
             name: "errors.tolerance",

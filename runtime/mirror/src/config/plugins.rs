@@ -18,12 +18,30 @@ const VALIDATORS: Group = Group {
     own: &["on.reject"],
 };
 
+const SCHEMA_CHECKERS: Group = Group {
+    name: "schema.checkers",
+    own: &[],
+};
+const ACL_CHECKERS: Group = Group {
+    name: "acl.checkers",
+    own: &[],
+};
+const GROUPS: [&Group; 5] = [
+    &TRANSFORMS,
+    &PREDICATES,
+    &VALIDATORS,
+    &SCHEMA_CHECKERS,
+    &ACL_CHECKERS,
+];
+
 /// The plugins of a pipeline.
 #[derive(Clone, Debug, Default)]
 pub struct Plugins {
     pub transforms: Vec<Transform>,
     pub predicates: Vec<Attached>,
     pub validators: Vec<Validator>,
+    pub schema_checkers: Vec<Attached>,
+    pub acl_checkers: Vec<Attached>,
 }
 
 /// A plugin as a user attaches it.
@@ -91,11 +109,22 @@ struct Entry {
 
 impl Plugins {
     pub fn is_empty(&self) -> bool {
-        self.transforms.is_empty() && self.predicates.is_empty() && self.validators.is_empty()
+        let Self {
+            transforms,
+            predicates,
+            validators,
+            schema_checkers,
+            acl_checkers,
+        } = self;
+        transforms.is_empty()
+            && predicates.is_empty()
+            && validators.is_empty()
+            && schema_checkers.is_empty()
+            && acl_checkers.is_empty()
     }
 
     pub(super) fn owns(key: &str) -> bool {
-        [TRANSFORMS, PREDICATES, VALIDATORS].iter().any(|group| {
+        GROUPS.iter().any(|group| {
             key.strip_prefix(group.name)
                 .is_some_and(|rest| rest.starts_with('.'))
         })
@@ -130,6 +159,11 @@ impl Plugins {
             }
         }
         let validators = VALIDATORS.parse(config, values, problems);
+        let mut checkers = |group: &Group| {
+            let entries = group.parse(config, values, problems).into_iter();
+            entries.map(|entry| entry.attached).collect::<Vec<_>>()
+        };
+        let (schema_checkers, acl_checkers) = (checkers(&SCHEMA_CHECKERS), checkers(&ACL_CHECKERS));
         Self {
             transforms,
             predicates,
@@ -137,6 +171,8 @@ impl Plugins {
                 .into_iter()
                 .map(|entry| Validator::of(entry, problems))
                 .collect(),
+            schema_checkers,
+            acl_checkers,
         }
     }
 }

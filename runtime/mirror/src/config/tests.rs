@@ -157,6 +157,7 @@ fn plugins_and_their_conditions_are_read() {
         transforms,
         predicates,
         validators,
+        ..
     } = parsed.plugins;
     let condition = Condition {
         predicate: "pii".to_owned(),

@@ -6,8 +6,9 @@ use towpath_domain::{config::Problem, plugin::Kind};
 use towpath_plugin_host as host;
 use towpath_wire::positions::Accepted;
 
-use super::resolve::{Resolver, at_type};
+use super::resolve::{Grants, Resolver, at_type};
 use crate::{
+    checks::{Checker, Named},
     config::{Attached, Errors, MirrorSource, OnReject, Plugins, Transform},
     stages::{Condition, Conditions, Judge, Name, Stages, Step},
 };
@@ -17,6 +18,8 @@ pub(super) struct Pipeline {
     steps: Vec<Planned>,
     predicates: Vec<Configured>,
     validators: Vec<(Configured, OnReject)>,
+    schema_checkers: Vec<Configured>,
+    acl_checkers: Vec<Configured>,
     errors: Arc<Errors>,
 }
 
@@ -50,11 +53,12 @@ pub(super) async fn attach(
     config: &MirrorSource,
     host: Arc<host::Host>,
     stored: Accepted,
+    grants: Grants,
 ) -> Parts {
     let (plugins, errors) = (config.plugins.clone(), Arc::new(config.errors.clone()));
     let connector = connector.to_owned();
     let work = tokio::task::spawn_blocking(move || {
-        let mut resolver = Resolver::new(&connector, &host, &stored);
+        let mut resolver = Resolver::new(&connector, &host, &stored, grants);
         let (routers, pipeline, problems) = attach_all(plugins, errors, &mut resolver);
         Parts {
             routers,
@@ -78,12 +82,16 @@ fn attach_all(
         transforms,
         predicates,
         validators,
+        schema_checkers,
+        acl_checkers,
     } = plugins;
     let (mut routers, mut problems) = (Routers::new(), Vec::new());
     let mut pipeline = Pipeline {
         steps: Vec::new(),
         predicates: Vec::new(),
         validators: Vec::new(),
+        schema_checkers: Vec::new(),
+        acl_checkers: Vec::new(),
         errors,
     };
     for attached in predicates {
@@ -120,6 +128,22 @@ fn attach_all(
                 let configured = Configured { attached, plugin };
                 pipeline.validators.push((configured, validator.on_reject));
             }
+            Err(more) => problems.extend(more),
+        }
+    }
+    for attached in schema_checkers {
+        match first(&attached, host, Kind::SchemaChecker, |plugin, config| {
+            plugin.schema_checker(config)
+        }) {
+            Ok(plugin) => pipeline.schema_checkers.push(Configured { attached, plugin }),
+            Err(more) => problems.extend(more),
+        }
+    }
+    for attached in acl_checkers {
+        match first(&attached, host, Kind::AclChecker, |plugin, config| {
+            plugin.acl_checker(config)
+        }) {
+            Ok(plugin) => pipeline.acl_checkers.push(Configured { attached, plugin }),
             Err(more) => problems.extend(more),
         }
     }
@@ -219,6 +243,28 @@ impl Pipeline {
     /// No plugin is asked about records.
     pub(super) fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.validators.is_empty()
+    }
+
+    /// An instance of each checker. Blocks: guests are called.
+    pub(super) fn checkers(&self) -> Result<Vec<Named>, String> {
+        let named = |configured: &Configured, checker| Named {
+            name: configured.attached.name(),
+            plugin: configured.plugin.reference(),
+            checker,
+        };
+        let schemas = self.schema_checkers.iter().map(|configured| {
+            let checker = configured.make(|plugin, config| plugin.schema_checker(config))?;
+            Ok(named(configured, Checker::Schema(checker)))
+        });
+        let acls = self.acl_checkers.iter().map(|configured| {
+            let checker = configured.make(|plugin, config| plugin.acl_checker(config))?;
+            Ok(named(configured, Checker::Acl(checker)))
+        });
+        schemas.chain(acls).collect()
+    }
+
+    pub(super) fn has_checkers(&self) -> bool {
+        !self.schema_checkers.is_empty() || !self.acl_checkers.is_empty()
     }
 
     /// The predicate of a transformation; one that could not be configured is a mistake already.

@@ -1,11 +1,12 @@
 //! Everything that can be wrong with a connector before its first record.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use towpath_domain::{TopicName, config::Problem};
+use towpath_registry::Registry;
 use towpath_wire::{
     Allowed, Client, Error, Operation, Options, SaslError, Security, Unresolved, Use,
     positions::{self, Accepted},
@@ -14,10 +15,12 @@ use towpath_wire::{
 use super::{
     Connector, Shared, Worker, attach,
     permissions::{self, Routed},
+    resolve::Grants,
 };
 use crate::{
     config::MirrorSource,
     discovery,
+    registries::{Names, Registries},
     route::{self, Routes},
     task::Queue,
 };
@@ -51,12 +54,19 @@ pub(super) async fn prepare(
         Ok(stored) => (stored, None),
         Err(error) => (Accepted::default(), Some(error)),
     };
+    // Routers are known when all plugins are; nobody asks before.
+    let routes = Arc::new(Mutex::new(Routes::default()));
+    let registries = registries(&name, &config, &routes);
+    let grants = Grants {
+        registries_to: worker.registries_granted_to.clone(),
+        registries: registries.clone().ok_or_else(|| config.registries.clone()),
+    };
     let attach::Parts {
         routers,
         pipeline,
         accepted,
         mut problems,
-    } = attach::attach(&name, &config, Arc::clone(&worker.host), stored).await;
+    } = attach::attach(&name, &config, Arc::clone(&worker.host), stored, grants).await;
     let (source, target) = match (source, target) {
         (Ok(source), Ok(target)) => (source, target),
         (source, target) => {
@@ -64,6 +74,12 @@ pub(super) async fn prepare(
             return Err(problems);
         }
     };
+    let stores = config.registries.clone();
+    // On a thread that may block, as those of the brokers.
+    match tokio::task::spawn_blocking(move || stores.check()).await {
+        Ok(mistakes) => problems.extend(mistakes),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
     if source.cluster_id() == target.cluster_id() {
         problems.push(Problem::new(
             "target.cluster.bootstrap.servers",
@@ -80,7 +96,7 @@ pub(super) async fn prepare(
             tracing::warn!(connector = name, cluster, "{missing}");
         }
     }
-    let routes = Arc::new(Mutex::new(Routes::new(routers)));
+    *routes.lock().unwrap_or_else(PoisonError::into_inner) = Routes::new(routers);
     let routed = check_topics(&config, &source, &routes, &mut problems).await;
     let table = TopicName::new(worker.positions_topic.as_str());
     if let Err(error) = permissions::check((&source, &target), &routed, &table, &mut problems).await {
@@ -100,7 +116,7 @@ pub(super) async fn prepare(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let shared = Arc::new(Shared::new(config.limits));
+    let shared = Arc::new(Shared::new(config.limits, registries.clone()));
     let dead_letters = config.errors.dead_letters.clone().map(|queue| {
         let cluster = source.cluster_id();
         Arc::new(Queue::new(target.clone(), queue, name.clone(), cluster))
@@ -115,8 +131,26 @@ pub(super) async fn prepare(
         pipeline: Arc::new(pipeline),
         accepted,
         dead_letters,
+        registries,
         shared,
     })
+}
+
+/// The registries of both clusters, where both are configured.
+fn registries(name: &str, config: &MirrorSource, routes: &Arc<Mutex<Routes>>) -> Option<Arc<Registries>> {
+    let (source, target) = (
+        config.registries.source.clone()?,
+        config.registries.target.clone()?,
+    );
+    Some(Arc::new(Registries::new(
+        name.to_owned(),
+        Registry::new(source),
+        Registry::new(target),
+        Names {
+            topics: config.topics.clone(),
+            routes: Arc::clone(routes),
+        },
+    )))
 }
 
 /// Which plugins this connector was accepted with; without plugins nobody asks.

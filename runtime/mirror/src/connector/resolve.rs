@@ -7,7 +7,10 @@ use towpath_domain::config::{Problem, sounds_secret};
 use towpath_plugin_host as host;
 use towpath_wire::positions::{Accepted, AcceptedPlugin};
 
-use crate::config::Attached;
+use crate::{
+    config::{self, Attached},
+    registries::Registries,
+};
 
 /// Finds the plugins of one connector, and notes what it found.
 pub(super) struct Resolver<'a> {
@@ -16,17 +19,32 @@ pub(super) struct Resolver<'a> {
     /// what is stored on the target
     stored: &'a Accepted,
     found: Vec<AcceptedPlugin>,
+    grants: Grants,
+}
+
+/// What plugins may be given, by the worker's configuration.
+pub(super) struct Grants {
+    /// names of the plugins that may ask the registries
+    pub(super) registries_to: Vec<String>,
+    /// the error is what the connector's configuration lacks
+    pub(super) registries: Result<Arc<Registries>, config::Registries>,
 }
 
 // === impl Resolver ===
 
 impl<'a> Resolver<'a> {
-    pub(super) fn new(connector: &'a str, host: &'a host::Host, stored: &'a Accepted) -> Self {
+    pub(super) fn new(
+        connector: &'a str,
+        host: &'a host::Host,
+        stored: &'a Accepted,
+        grants: Grants,
+    ) -> Self {
         Self {
             connector,
             host,
             stored,
             found: Vec::new(),
+            grants,
         }
     }
 
@@ -54,7 +72,25 @@ impl<'a> Resolver<'a> {
             },
         };
         self.found.push(entry(attached, &plugin));
-        Ok(plugin)
+        self.granted(attached, plugin)
+    }
+
+    /// With the registries, where the plugin asks for them and was granted them; one that was not is refused when it is configured.
+    fn granted(
+        &self,
+        attached: &Attached,
+        plugin: Arc<host::Plugin>,
+    ) -> Result<Arc<host::Plugin>, Vec<Problem>> {
+        let is_granted = self.grants.registries_to.iter().any(|name| name == plugin.name());
+        if !plugin.wants_registries() || !is_granted {
+            return Ok(plugin);
+        }
+        match &self.grants.registries {
+            Ok(registries) => Ok(Arc::new(
+                plugin.granted(Arc::clone(registries) as Arc<dyn host::Registries>),
+            )),
+            Err(lacking) => Err(lacking.missing(&attached.key("type"))),
+        }
     }
 
     fn newest(&self, attached: &Attached) -> Result<Arc<host::Plugin>, host::ResolveError> {

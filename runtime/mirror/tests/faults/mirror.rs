@@ -67,6 +67,7 @@ pub async fn prepare_as(pair: &Pair, name: &str, more: &[(&str, &str)]) -> Resul
         positions_topic: POSITIONS.to_owned(),
         positions_replication_factor: -1,
         flush_interval: Duration::from_millis(100),
+        registries_granted_to: Vec::new(),
         host: Arc::clone(&HOST),
     };
     let prepared = Connector::prepare(name.to_owned(), config, worker).await;

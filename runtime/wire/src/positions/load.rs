@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::Range, time::Duration};
 use bytes::Bytes;
 use towpath_domain::{Bucket, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
 
-use super::{PURPOSE, Table, accepted, partition, refused, stored, unfit};
+use super::{PURPOSE, Table, accepted, answers, partition, refused, stored, unfit};
 use crate::{
     Client, Error, FetchOptions, FetchPartition, FetchedPartition, Isolation, KafkaError, ListedOffset,
     NodeId, OffsetSpec, Operation, Retry, Topics,
@@ -178,6 +178,21 @@ impl Load<'_> {
                     match record.value {
                         None => drop(self.table.accepted.remove(&connector)),
                         Some(value) => drop(self.table.accepted.insert(connector, value.to_vec())),
+                    }
+                    continue;
+                }
+                if let Some(key) = record.key.and_then(answers::decode_key) {
+                    let ids = self.table.answers.entry(key.connector).or_default();
+                    let asked = (key.schema, key.subject);
+                    match record.value.map(answers::decode) {
+                        None => drop(ids.remove(&asked)),
+                        Some(Ok(id)) => drop(ids.insert(asked, id)),
+                        Some(Err(what)) => {
+                            return Err(corrupt(format!(
+                                "the schema id at offset {} cannot be read: {what}",
+                                record.offset
+                            )));
+                        }
                     }
                     continue;
                 }

@@ -3,23 +3,12 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use bytes::Bytes;
-use data_encoding::BASE64;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::{
-    Request, StatusCode, Uri,
-    header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HOST},
-};
-use hyper_util::rt::TokioIo;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, join},
-    time::timeout,
-};
+use hyper::{Method, StatusCode, Uri};
 
 use super::token::{self, Error};
 use crate::{
-    Address, Options, Tls,
-    error::refused,
-    transport::{self, Transport},
+    Options, Tls,
+    http::{Authorization, HttpError, HttpRequest, Patience},
 };
 
 /// The URL of a token endpoint, `http://` or `https://`.
@@ -53,99 +42,41 @@ impl TokenEndpoint {
         tls: Option<&Tls>,
         options: &Options,
     ) -> Result<(String, Option<Duration>), Error> {
-        let address = self.address();
         // As Kafka's clients: the JVM's authorities where the JAAS line names none, and never the brokers'.
         let trusted = || {
             tls.cloned()
                 .unwrap_or_else(|| Tls::of_a_token_endpoint(KEYS, None, None))
         };
         let tls = (!self.is_plain()).then(trusted);
-        let transport = transport::open_to(&address, tls.as_ref(), options.connect_timeout);
-        let transport = transport.await.map_err(|cause| match refused(&cause) {
-            Some(what) => Error::Tls {
-                url: self.to_string(),
-                what: what.to_string(),
-            },
-            None => self.unreachable(cause.to_string()),
-        })?;
-        let asking = async {
-            match transport {
-                Transport::Plain(reader, writer) => self.post(join(reader, writer), grant).await,
-                Transport::Tls(reader, writer) => self.post(join(reader, writer), grant).await,
-            }
+        let patience = Patience {
+            connect: options.connect_timeout,
+            answer: options.request_timeout,
         };
-        let (status, body) = timeout(options.request_timeout, asking)
-            .await
-            .unwrap_or_else(|_| {
-                Err(format!(
-                    "no answer within {} ms",
-                    options.request_timeout.as_millis()
-                ))
-            })
-            .map_err(|cause| self.unreachable(cause))?;
+        let answer = self.request(grant).ask(tls.as_ref(), patience).await;
+        let (status, body) = answer.map_err(|cause| match cause {
+            HttpError::Tls(what) => Error::Tls {
+                url: self.to_string(),
+                what,
+            },
+            HttpError::Unreachable(cause) => self.unreachable(cause),
+        })?;
         self.granted(grant, status, &body)
     }
 
-    fn address(&self) -> Address {
-        let host = self.0.host().unwrap_or_default().trim_matches(['[', ']']);
-        Address {
-            host: host.to_owned(),
-            port: self
-                .0
-                .port_u16()
-                .unwrap_or(if self.is_plain() { 80 } else { 443 }),
-        }
-    }
-
-    async fn post<S>(&self, stream: S, grant: &Grant<'_>) -> Result<(StatusCode, Bytes), String>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| error.to_string())?;
-        let request = self.request(grant)?;
-        let asking = async {
-            let answer = sender
-                .send_request(request)
-                .await
-                .map_err(|error| error.to_string())?;
-            let status = answer.status();
-            let body = Limited::new(answer.into_body(), LONGEST_ANSWER)
-                .collect()
-                .await
-                .map_err(|error| error.to_string())?;
-            Ok((status, body.to_bytes()))
-        };
-        // The connection is driven beside the question and ends with the answer.
-        tokio::pin!(asking, connection);
-        tokio::select! {
-            biased;
-            answer = &mut asking => answer,
-            ended = &mut connection => match ended {
-                // What it has brought by then may be the whole answer.
-                Ok(()) => asking.await,
-                Err(error) => Err(error.to_string()),
-            },
-        }
-    }
-
-    fn request(&self, grant: &Grant<'_>) -> Result<Request<Full<Bytes>>, String> {
+    fn request(&self, grant: &Grant<'_>) -> HttpRequest {
         let mut form = "grant_type=client_credentials".to_owned();
         if let Some(scope) = grant.scope {
             form.push_str("&scope=");
             form.push_str(&form_encoded(scope));
         }
-        let authority = self.0.authority().map_or("", |authority| authority.as_str());
-        let basic = BASE64.encode(format!("{}:{}", grant.id, grant.secret).as_bytes());
-        Request::post(self.0.path_and_query().map_or("/", |path| path.as_str()))
-            .header(HOST, authority)
-            .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, format!("Basic {basic}"))
-            .header(CONNECTION, "close")
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(Full::new(Bytes::from(form)))
-            .map_err(|error| error.to_string())
+        HttpRequest {
+            method: Method::POST,
+            uri: self.0.clone(),
+            accept: "application/json",
+            body: Some(("application/x-www-form-urlencoded", Bytes::from(form))),
+            authorization: Some(Authorization::Basic(grant.id.to_owned(), grant.secret.to_owned())),
+            longest_answer: LONGEST_ANSWER,
+        }
     }
 
     fn granted(
@@ -200,16 +131,8 @@ impl FromStr for TokenEndpoint {
     fn from_str(text: &str) -> Result<Self, String> {
         let uri: Uri = text.parse().map_err(|error| format!("is no URL: {error}"))?;
         match uri.scheme_str() {
-            Some("http" | "https") => {}
-            _ => return Err("begins neither with https://, http:// nor file://".to_owned()),
-        }
-        match uri.authority() {
-            // It would be shown in messages.
-            Some(authority) if authority.as_str().contains('@') => {
-                Err("has a user or a password in it".to_owned())
-            }
-            Some(authority) if !authority.host().is_empty() => Ok(Self(uri)),
-            _ => Err("names no host".to_owned()),
+            Some("http" | "https") => crate::http::parse_url(text).map(Self),
+            _ => Err("begins neither with https://, http:// nor file://".to_owned()),
         }
     }
 }

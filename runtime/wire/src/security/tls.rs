@@ -110,6 +110,14 @@ impl Tls {
         })
     }
 
+    /// The same for a schema registry: errors speak of it.
+    pub fn to_a_registry(&self) -> Self {
+        Self::new(Settings {
+            server: Server::Registry,
+            ..self.0.settings.clone()
+        })
+    }
+
     /// Opens the stores; all mistakes at once. Blocks: files are read, and passwords are made into keys, which takes a while on purpose.
     pub fn check(&self) -> Vec<Problem> {
         self.session().err().unwrap_or_default()

@@ -11,6 +11,7 @@ use x509_parser::time::ASN1Time;
 pub(crate) enum Server {
     Broker,
     TokenEndpoint,
+    Registry,
 }
 
 /// What the sentences refer to.
@@ -39,7 +40,7 @@ impl Server {
             Self::Broker => format!(
                 "name the port of a TLS listener, or set {prefix}security.protocol to PLAINTEXT or SASL_PLAINTEXT"
             ),
-            Self::TokenEndpoint => "name the port that speaks https".to_owned(),
+            Self::TokenEndpoint | Self::Registry => "name the port that speaks https".to_owned(),
         }
     }
 
@@ -52,6 +53,7 @@ impl Server {
             Self::TokenEndpoint => {
                 "use a name of the certificate in the URL, or give the token endpoint a certificate"
             }
+            Self::Registry => "use a name of the certificate in the URL, or give the registry a certificate",
         }
     }
 }
@@ -61,6 +63,7 @@ impl fmt::Display for Server {
         f.write_str(match self {
             Self::Broker => "the broker",
             Self::TokenEndpoint => "the token endpoint",
+            Self::Registry => "the schema registry",
         })
     }
 }
