@@ -12,7 +12,7 @@ use towpath_lab::{
     plugins,
     read::{self, Isolation},
     registry::Registry,
-    towpath::{Connector, Worker},
+    towpath::{Connector, Status, Worker},
     wait,
 };
 
@@ -124,6 +124,12 @@ fn decoded(registry: &Registry, values: &[Vec<u8>]) -> Result<Vec<String>> {
     values.iter().map(decode).collect()
 }
 
+fn is_stopped(status: &Status) -> bool {
+    status
+        .partition("pay", 0)
+        .is_some_and(|partition| partition.state == "plugin-failed")
+}
+
 /// The first check of the connector, as the status file has it.
 fn check(worker: &Worker) -> Option<Value> {
     let status: Value = serde_json::from_str(&worker.status_text()?).ok()?;
@@ -178,13 +184,8 @@ fn ids_are_those_of_the_target_and_what_it_lacks_stops_the_partition_until_it_is
 
     let mut worker = worker("schema-id-remap", &connector)?;
     worker.start()?;
-    let stopped = worker.wait_for("the partition stops", SOON, |status| {
-        Ok(status
-            .partition("pay", 0)
-            .filter(|partition| partition.state == "plugin-failed")
-            .cloned())
-    })?;
-    ensure!(stopped.position == Some(2), "{stopped:?}");
+    let stopped = worker.wait_for("the partition stops", SOON, is_stopped)?;
+    ensure!(stopped.position("pay", 0) == Some(2), "{stopped:?}");
     let text = worker.status_text().unwrap_or_default();
     ensure!(text.contains("is not on the target"), "{text}");
     worker.stop()?;
@@ -222,12 +223,7 @@ fn ids_are_those_of_the_target_and_what_it_lacks_stops_the_partition_until_it_is
     target.start_again()?;
     target.wait_until_ready()?;
     // It was in memory, so it is empty now: the schema is not there, and that is no reason to wait.
-    worker.wait_for("the partition stops", SOON, |status| {
-        Ok(status
-            .partition("pay", 0)
-            .filter(|partition| partition.state == "plugin-failed")
-            .cloned())
-    })?;
+    worker.wait_for("the partition stops", SOON, is_stopped)?;
     worker.stop()
 }
 

@@ -66,10 +66,20 @@ const TRANSFORMS: &str = r#"
 | `predicates.<alias>.type` | text | **required** | a predicate. One that looks at no record is asked once a topic, and topics that no plugin touches are passed through |
 | `validators.<alias>.type` | text | **required** | a validator: it sees each record that was read beside what is to be written for it |
 | `validators.<alias>.on.reject` | fail, skip, dead-letter, tag | `fail` | `fail`: the partition stops before the record; `skip`: it is not written; `dead-letter`: it goes to the dead letter queue instead; `tag`: it is written with the header `towpath.rejected.<alias>`, which says why |
+| `schema.checkers.<alias>.type` | text | **required** | a schema checker: it is asked about each subject as both registries have it |
+| `acl.checkers.<alias>.type` | text | **required** | an ACL checker: it is asked about the target's bindings |
 | `<group>.<alias>.<key>` | | | a key of the plugin: see [plugins](../../plugins) |
 
-Predicates and transformations see topics by the source's names, whatever a router before them makes of these. Routers rename topics and never cause records to be decoded. Refused in this version, by name: `schema.checkers`, `acl.checkers`, and transformations that
-move single records to other topics.
+Predicates and transformations see topics by the source's names, whatever a router before them makes of these. Routers rename topics and never cause records to be decoded. Transformations that
+move single records to other topics are refused in this version.
+
+**Checkers** look, and mend nothing: at the start and every `checkers.interval.seconds` they are given what both clusters say of themselves, and what they find is in `checks` of the status. A check that
+cannot be made is `unknown`, never `clean`. Mirroring does not wait for checks.
+
+- `acl.checkers` see the bindings of the target, and what must be there by those of the source: a binding on topics, however it names them, becomes one for each mirrored topic under its name on the target, and `ALL` one for each
+  operation. What reads is due now, and so is every denial; what writes, and transactional ids, are pending, for writing moves later. Groups keep their names. Bindings on the cluster, users and delegation tokens are
+  left out, and so are those of the mirror's own principals. It needs Describe on both clusters.
+- `schema.checkers` see the subjects `<topic>-key` and `<topic>-value` of every mirrored topic (TopicNameStrategy; on the target under its name there), and those of `schema.checkers.subjects`.
 
 **The build that is accepted is the one that runs.** With the configuration the sha256 of each plugin's file is stored in `offset.storage.topic`, before the first record. As long as an alias has the same
 type and the same keys of the plugin, later starts run that build, also when `plugin.path` has a newer version; when it does not have that build any more, the start is refused. An upgrade is a change of the
@@ -85,6 +95,16 @@ timestamp are in the headers `__towpath.errors.key` and `__towpath.errors.timest
 `.class.name` (the plugin, `name@version`), `.exception.class.name` (`rejected`, `failed` or `broken`), `.exception.message`, and `__towpath.errors.cluster`, `.stage` (such as `validators.contract`), `.digest`.
 "#;
 
+const REGISTRIES: &str = r#"
+### Schema registries
+
+With the prefix `source.cluster.` or `target.cluster.`: one registry a cluster, by Confluent's API, read and never written. `schema.registry.ssl.*` are the keys `ssl.*` of [security](#security), for
+`https://`; without them the system's authorities are trusted.
+
+Plugins that import `schema-registry` are given it where `plugin.grants.schema-registry` of the worker names them, and both registries are configured; without that they are refused. A registry that does not answer is
+**waited for**, as a broker is, and `trouble` of the status says so. The target's ids that were found are stored in `offset.storage.topic`, so that a record that is written again has the same bytes.
+"#;
+
 #[test]
 fn the_reference_follows_from_the_rows() {
     let mut text = HEAD.to_owned();
@@ -93,6 +113,8 @@ fn the_reference_follows_from_the_rows() {
     text.push_str(CONNECTOR);
     table(&mut text, &config::DEFINITION);
     text.push_str(TRANSFORMS);
+    text.push_str(REGISTRIES);
+    table(&mut text, &towpath_registry::Settings::DEFINITION);
     text.push_str(SECURITY);
     table(&mut text, &keys::DEFINITION);
 
