@@ -32,7 +32,7 @@ enum Command {
     /// Look at topics
     #[command(subcommand)]
     Topic(topic::Command),
-    /// Inspect, test and measure a plugin; needs no cluster
+    /// Begin, build, test, inspect and measure plugins; needs no cluster
     #[command(subcommand)]
     Plugin(plugin::Command),
 }

@@ -1,13 +1,17 @@
 //! `towpath plugin`: what the author of a plugin needs, without a cluster.
 
 mod bench;
+mod build;
 mod call;
 mod cases;
 mod edits;
 mod findings;
 mod inspect;
+mod language;
+mod new;
 mod records;
 mod registry;
+mod tool;
 
 use std::{path::Path, process::ExitCode, sync::Arc};
 
@@ -18,6 +22,10 @@ use crate::{failure::Failure, worker::plugin_cache};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
+    /// Begin a plugin: a project that builds, with a smallest plugin of that kind and a golden case
+    New(new::Arguments),
+    /// Build a plugin's project into a component, and show what it is
+    Build(build::Arguments),
     /// Show what a plugin says of itself: kind, version, configuration keys, needs, digest
     Inspect(inspect::Arguments),
     /// Run a plugin's golden cases, and show every difference; exit code 0 only when there is none
@@ -28,6 +36,8 @@ pub(crate) enum Command {
 
 pub(crate) fn run(command: &Command) -> Result<ExitCode, Failure> {
     match command {
+        Command::New(arguments) => new::run(arguments),
+        Command::Build(arguments) => build::run(arguments),
         Command::Inspect(arguments) => inspect::run(arguments),
         Command::Test(arguments) => cases::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),

@@ -57,6 +57,17 @@ impl Component {
         }
     }
 
+    /// A component that another toolchain has made; no world: it is no component.
+    pub fn read(bytes: Vec<u8>) -> Result<Self, Error> {
+        match bytes[..] {
+            [b'\0', b'a', b's', b'm', _, _, 1, 0, ..] => {
+                Self::describe(bytes).map_err(|error| Error::Encode(format!("{error:#}")))
+            }
+            [b'\0', b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(Error::NoWorld),
+            _ => Err(Error::NotWasm),
+        }
+    }
+
     /// The kind it exports, such as `router`; none: it is no plugin.
     pub fn kind(&self) -> Option<&str> {
         self.exports.iter().find_map(|export| {

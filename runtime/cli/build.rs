@@ -1,0 +1,8 @@
+//! Templates are embedded in the program: a file that is new among them counts as a change.
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    for folder in ["../../sdk/cases/template", "../../sdk/rust/template"] {
+        println!("cargo:rerun-if-changed={folder}");
+    }
+}
