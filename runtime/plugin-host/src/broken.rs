@@ -8,6 +8,7 @@ use crate::{
     batch::{Misuse, Undeclared},
     limits::Limits,
     state::State,
+    wasi::Forbidden,
 };
 
 /// The plugin broke: nothing of the call was applied, and the instance is gone. The next call makes a fresh one.
@@ -26,7 +27,8 @@ pub struct Broken {
 /// How it broke.
 #[derive(Debug)]
 pub enum Cause {
-    /// The guest's own fault stopped it. `last_words`: the last error it logged during the call, a Rust guest's panic message for example.
+    /// The guest's own fault stopped it. `last_words`: the last error it logged during the call, a Rust guest's panic message for example; else its
+    /// last lines on stderr, the end of a traceback.
     Trap {
         trap: String,
         backtrace: String,
@@ -42,6 +44,8 @@ pub enum Cause {
     Malformed(String),
     /// It read or did what it had not declared.
     Undeclared(String),
+    /// It reached for what no plugin is given, or for more than a plugin is given.
+    Forbidden(String),
 }
 
 /// Why a call gave no answer.
@@ -68,6 +72,9 @@ impl Cause {
         if let Some(misuse) = error.downcast_ref::<Misuse>() {
             return Self::Malformed(misuse.to_string());
         }
+        if let Some(forbidden) = error.downcast_ref::<Forbidden>() {
+            return Self::Forbidden(forbidden.to_string());
+        }
         let trap = error.downcast_ref::<Trap>();
         if trap == Some(&Trap::Interrupt) {
             return Self::Deadline(timeout);
@@ -80,13 +87,16 @@ impl Cause {
         if root.contains("fuel allocated for hostcalls has been exhausted") {
             return Self::Output(limits.output_bytes);
         }
+        if root.contains("store handle limit exceeded") {
+            return Self::Forbidden("it holds too many handles of resources".to_owned());
+        }
         match trap {
             Some(trap) => Self::Trap {
                 trap: trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
                 backtrace: error
                     .downcast_ref::<WasmBacktrace>()
                     .map_or_else(String::new, frames),
-                last_words: state.last_words.clone(),
+                last_words: state.last_words(),
             },
             // lifting the answer failed: a string that is not UTF-8, an unknown case, a list that ends outside of memory
             None => Self::Malformed(format!("its answer could not be read: {root}")),
@@ -115,7 +125,7 @@ impl fmt::Display for Cause {
             Self::Deadline(limit) => write!(f, "it ran for more than {limit:?}"),
             Self::Memory(limit) => write!(f, "it wanted more memory than {limit} bytes"),
             Self::Output(limit) => write!(f, "its answer is larger than {limit} bytes"),
-            Self::Malformed(what) | Self::Undeclared(what) => f.write_str(what),
+            Self::Malformed(what) | Self::Undeclared(what) | Self::Forbidden(what) => f.write_str(what),
         }
     }
 }

@@ -43,6 +43,9 @@ pub(crate) struct Keeper<E> {
     live: Option<Instance<E>>,
 }
 
+/// What an instance may hold of resources at once, borrowed ones included: each costs the host memory. Runtimes hold a dozen.
+const HANDLES: usize = 4096;
+
 /// Why an instance could not be configured.
 pub(crate) enum Refusal {
     Config(Vec<plugin::ConfigError>),
@@ -76,11 +79,13 @@ impl<E: Exports> Instance<E> {
         let mut store = Store::new(pre.engine(), State::new(limits, voice));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(limits.output_bytes);
+        store.set_max_component_handles(HANDLES);
         // a module's start function runs already here
         store.set_epoch_deadline(engine::ticks(limits.init_timeout));
         let linked = pre
             .instantiate(&mut store)
             .and_then(|linked| Ok((Any::new(&mut store, &linked)?, E::find(&mut store, &linked)?)));
+        store.data_mut().end();
         match linked {
             Ok((plugin, exports)) => Ok(Self {
                 store,
@@ -114,15 +119,14 @@ impl<E: Exports> Instance<E> {
         call: impl FnOnce(&mut Store<State>, &plugin::Guest, &E) -> wasmtime::Result<R>,
     ) -> Result<R, Cause> {
         self.store.set_epoch_deadline(engine::ticks(timeout));
-        let state = self.store.data_mut();
-        state.limiter.reset();
-        state.last_words = None;
-        call(
+        self.store.data_mut().begin();
+        let answer = call(
             &mut self.store,
             self.plugin.towpath_plugin_plugin(),
             &self.exports,
-        )
-        .map_err(|error| Cause::of(&error, self.store.data(), limits, timeout))
+        );
+        self.store.data_mut().end();
+        answer.map_err(|error| Cause::of(&error, self.store.data(), limits, timeout))
     }
 }
 

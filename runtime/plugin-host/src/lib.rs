@@ -30,6 +30,7 @@ mod state;
 mod transformation;
 mod validator;
 mod voice;
+mod wasi;
 
 pub use batch::{Records, TimestampType, UNREADABLE_HEADER};
 pub use broken::{Broken, CallError, Cause};

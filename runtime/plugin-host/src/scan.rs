@@ -24,6 +24,7 @@ use crate::{
     instance::{Instance, Nameless},
     state::State,
     voice::Voice,
+    wasi,
 };
 
 mod interfaces;
@@ -68,7 +69,7 @@ pub enum Problem {
     )]
     Version { found: String },
     #[error(
-        "imports `{0}`, which no plugin is given; build it for wasm32-unknown-unknown, or leave out the library that needs it"
+        "imports `{0}`, which no plugin is given; leave out the library that needs it, or build it for another target (see sdk/)"
     )]
     Import(String),
     #[error(
@@ -120,9 +121,9 @@ impl Scanner {
         let digest = hex(&Sha256::digest(&bytes));
         let (component, code) = self.compile(&bytes, &digest)?;
         let Interfaces { kind, registries } = Interfaces::of(&component, &self.engine)?;
-        let pre = self
-            .linker
-            .instantiate_pre(&component)
+        let mut linker = self.linker.clone();
+        let pre = wasi::link(&mut linker, &component, &self.engine)
+            .and_then(|()| linker.instantiate_pre(&component))
             .map_err(|error| Problem::Contract(format!("{error:#}")))?;
         let stem = path
             .file_stem()

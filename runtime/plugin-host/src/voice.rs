@@ -65,6 +65,20 @@ impl Voice {
         }
     }
 
+    /// Counts lines that nobody tried to log.
+    pub(crate) fn leave_out(&self, lines: u64) {
+        let mut said = self.said();
+        said.suppressed = said.suppressed.saturating_add(lines);
+    }
+
+    pub(crate) fn lines_per_second(&self) -> usize {
+        usize::try_from(self.lines_per_second).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn line_bytes(&self) -> usize {
+        self.line_bytes
+    }
+
     /// Some: the line may be logged, after so many that were not.
     fn admit(&self) -> Option<u64> {
         let mut said = self.said();

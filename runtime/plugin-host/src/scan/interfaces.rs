@@ -4,7 +4,7 @@ use towpath_domain::plugin::Kind;
 use wasmtime::{Engine, component::Component};
 
 use super::Problem;
-use crate::bindings::VERSION;
+use crate::{bindings::VERSION, wasi};
 
 /// The exported interface that makes each kind.
 pub(super) const KINDS: [(&str, Kind); 6] = [
@@ -69,6 +69,9 @@ impl Interfaces {
         };
         let mut registries = false;
         for (import, (name, version)) in imports.iter().map(|import| (import, split(import))) {
+            if wasi::answers(name, version) {
+                continue;
+            }
             if name == REGISTRIES {
                 registries = true;
             } else if !IMPORTS.contains(&name) {
@@ -146,8 +149,8 @@ mod tests {
             ),
             (
                 &[PLUGIN, router],
-                &["wasi:cli/stdout@0.2.0"],
-                "imports `wasi:cli/stdout@0.2.0`",
+                &["wasi:cli/stdout@0.2.0", "wasi:http/types@0.2.0"],
+                "imports `wasi:http/types@0.2.0`",
             ),
             (
                 &[PLUGIN, router],

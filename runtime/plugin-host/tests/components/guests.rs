@@ -55,7 +55,7 @@ fn build() -> PathBuf {
             "building guests failed; is the target there? rustup target add wasm32-unknown-unknown"
         );
     };
-    cargo(&["-p", "route-by-regex", "-p", "mask-field", "-p", "hostile"]);
+    cargo(&["-p", "route-by-regex", "-p", "mask-field", "-p", "hostile", "-p", "wasi-guest"]);
     cargo(&["-p", "towpath-plugin", "--examples"]);
     target.join("wasm32-unknown-unknown/plugin")
 }

@@ -7,3 +7,4 @@ mod calls;
 mod guests;
 mod hostile;
 mod scan;
+mod wasi;

@@ -98,11 +98,11 @@ fn another_version_and_foreign_imports_are_told_by_name() {
     let wasi = guests::replace(
         &component,
         b"towpath:plugin/host@0.1.0",
-        b"wasi:clocks/clock-s@0.2.0",
+        b"wasi:http/out-types@0.2.0",
     );
     let problem = Lab::problem(&wasi);
     assert!(
-        problem.contains("imports `wasi:clocks/clock-s@0.2.0`, which no plugin is given"),
+        problem.contains("imports `wasi:http/out-types@0.2.0`, which no plugin is given"),
         "{problem}"
     );
 }
