@@ -49,7 +49,7 @@ fn open(file: &Path) -> Result<Arc<host::Plugin>, Failure> {
     let options = host::Options {
         plugin_path: vec![file.to_owned()],
         cache_dir: plugin_cache(),
-        limits: host::Limits::default(),
+        ..host::Options::default()
     };
     if file.is_dir() {
         let sentence = format!(

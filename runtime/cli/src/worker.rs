@@ -11,6 +11,7 @@ use towpath_wire::Environment;
 
 mod connectors;
 mod file;
+mod limits;
 mod progress;
 mod properties;
 mod status_file;
@@ -129,7 +130,12 @@ async fn open_plugins(arguments: &Arguments, properties: &Properties) -> Result<
     let opened = work.await.context("the thread that compiles plugins ended")?;
     let (host, errors) = opened.context("plugins cannot be run on this machine")?;
     if errors.is_empty() {
-        return Ok(host);
+        let strangers = properties.named.strangers(&host);
+        return if strangers.is_empty() {
+            Ok(host)
+        } else {
+            Err(Failure::input(arguments.config.display(), &strangers))
+        };
     }
     Err(Failure::Input(
         errors

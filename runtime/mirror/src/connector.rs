@@ -82,6 +82,7 @@ pub struct Handle {
 }
 
 struct Shared {
+    plugins: Vec<Arc<resolve::InUse>>,
     throttles: Throttles,
     tasks: Mutex<Vec<TaskHandle>>,
     /// what keeps the connector from finding and preparing topics
@@ -108,8 +109,9 @@ const RETRY: Duration = Duration::from_secs(1);
 // === impl Shared ===
 
 impl Shared {
-    fn new(limits: Limits, registries: Option<Arc<Registries>>) -> Self {
+    fn new(limits: Limits, plugins: Vec<Arc<resolve::InUse>>, registries: Option<Arc<Registries>>) -> Self {
         Self {
+            plugins,
             throttles: Throttles::new(limits, Instant::now()),
             tasks: Mutex::default(),
             trouble: Mutex::default(),
@@ -461,6 +463,7 @@ impl Handle {
             lag,
             mirrored,
             checks: lock(&self.shared.checks).clone(),
+            plugins: self.shared.plugins.iter().map(|plugin| plugin.status()).collect(),
         }
     }
 }

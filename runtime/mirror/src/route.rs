@@ -5,10 +5,14 @@ use std::sync::Arc;
 use towpath_domain::{TopicName, config::Problem};
 use towpath_plugin_host as host;
 
+use crate::stages::{Place, Watch};
+
 /// The routers of a connector, in order. Without any, names are kept.
 #[derive(Default)]
 pub(crate) struct Routes {
     routers: Vec<(String, host::Router)>,
+    /// of them all
+    watch: Watch,
 }
 
 /// Why a topic cannot be mirrored under any name.
@@ -64,7 +68,10 @@ impl Error {
 
 impl Routes {
     pub(crate) fn new(routers: Vec<(String, host::Router)>) -> Self {
-        Self { routers }
+        Self {
+            routers,
+            watch: Watch::default(),
+        }
     }
 
     /// Asks every router, and every router for the way back. Calls guests: not for an async thread.
@@ -76,7 +83,15 @@ impl Routes {
                 topic: topic.clone(),
                 source,
             };
-            let Some(mapped) = router.map_topic(&name).map_err(call)? else {
+            let stage = format!("transforms.{alias}");
+            let place = || Place {
+                topic,
+                partition: None,
+                offset: None,
+                records: 0,
+            };
+            let mapped = self.watch.told(&stage, place(), router.map_topic(&name));
+            let Some(mapped) = mapped.map_err(call)? else {
                 return Err(Error::NotRouted {
                     alias: alias.clone(),
                     topic: topic.clone(),
@@ -94,7 +109,8 @@ impl Routes {
                 topic: topic.clone(),
                 source,
             };
-            let back = router.unmap_topic(&mapped).map_err(call)?;
+            let back = self.watch.told(&stage, place(), router.unmap_topic(&mapped));
+            let back = back.map_err(call)?;
             if back.as_deref() != Some(name.as_str()) {
                 let back = back.unwrap_or_else(|| "nothing".to_owned());
                 return Err(Error::NotInvertible {

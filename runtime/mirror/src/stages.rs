@@ -16,10 +16,13 @@ mod letter;
 mod refused;
 mod rows;
 mod validation;
+mod watch;
 
 pub(crate) use condition::{Condition, Conditions};
 pub(crate) use letter::Letter;
 pub(crate) use rows::Rows;
+pub use watch::Flow;
+pub(crate) use watch::{Place, Watch, broke_at_start};
 
 use ask::ask;
 use refused::{Refusal, Refused};
@@ -56,6 +59,7 @@ pub(crate) struct Name {
     /// `name@version`
     pub plugin: String,
     pub digest: String,
+    pub watch: Arc<Watch>,
 }
 
 /// Where records come from and go, as plugins may ask.
@@ -158,25 +162,42 @@ impl Step {
         if indexes.is_empty() {
             return Ok(Vec::new());
         }
+        let Name { stage, watch, .. } = &*self.name;
         let pieces = ask(errors, indexes, |indexes| {
-            self.transformation.transform(Arc::new(Part {
+            let answer = self.transformation.transform(Arc::new(Part {
                 rows: Arc::clone(rows),
                 indexes: indexes.to_vec(),
                 side: Side::Source,
-            }))
+            }));
+            watch.told(stage, rows.place_of(indexes), answer)
         });
+        let mut flow = Flow::default();
         let mut refusals = Vec::new();
         let owned = own(rows, &self.name.stage)?;
         for (indexes, result) in pieces {
             match result {
                 Ok(edits) => {
-                    for (row, reason) in owned.edit(edits, indexes, gone) {
+                    let (before, asked) = (gone.len(), indexes.len() as u64);
+                    let rejected = owned.edit(edits, indexes, gone);
+                    let replaced = gone[before..].iter().filter(|(_, records)| !records.is_empty());
+                    let come: usize = gone[before..].iter().map(|(_, records)| records.len()).sum();
+                    let left = (gone.len() - before) as u64;
+                    flow.asked += asked;
+                    flow.rejected += rejected.len() as u64;
+                    flow.dropped += left - replaced.count() as u64;
+                    flow.out += asked - left - rejected.len() as u64 + come as u64;
+                    for (row, reason) in rejected {
                         refusals.push(Refusal::rejected(&self.name, row, &reason));
                     }
                 }
-                Err(trouble) => refusals.extend(Refusal::all(&self.name, indexes, &trouble)),
+                Err(trouble) => {
+                    flow.asked += indexes.len() as u64;
+                    flow.unanswered += indexes.len() as u64;
+                    refusals.extend(Refusal::all(&self.name, indexes, &trouble));
+                }
             }
         }
+        watch.count(flow);
         gone.sort_by_key(|(row, _)| *row);
         Ok(refusals)
     }

@@ -1,11 +1,18 @@
 //! What a connector says of itself: Connect's words for connectors and tasks, one entry a partition beside them.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
 
-pub use crate::checks::{CheckStatus, State};
+use serde::Serialize;
 use towpath_domain::{
     TopicName,
+    plugin::Kind,
     state::{PartitionState, Run},
+};
+use towpath_plugin_host::Usage;
+
+pub use crate::{
+    checks::{CheckStatus, State},
+    stages::Flow,
 };
 
 /// A connector with its tasks, as written to `--status-file`.
@@ -27,6 +34,28 @@ pub struct ConnectorStatus {
     /// what the checkers found
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckStatus>,
+    /// as attached, predicates first, then transformations and routers, then validators
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<PluginStatus>,
+}
+
+/// An alias's plugin, and what it did since the connector started.
+#[derive(Clone, Debug, Serialize)]
+pub struct PluginStatus {
+    pub alias: String,
+    pub kind: Kind,
+    pub name: String,
+    pub version: String,
+    /// the first 12 hex digits of the file's sha256
+    pub digest: String,
+    #[serde(flatten)]
+    pub usage: Usage,
+    /// none of routers and checkers, which are asked about other things
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<Flow>,
+    /// the plugin's own
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Serialize)]

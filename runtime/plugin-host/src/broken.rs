@@ -22,6 +22,15 @@ pub struct Broken {
     /// the function of the contract, such as `transform`
     pub call: &'static str,
     pub cause: Cause,
+    /// The guest's functions that were running, callee first, demangled. Empty when it was not the call itself that broke.
+    pub backtrace: Vec<String>,
+}
+
+/// A cause, and where the guest was.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) cause: Cause,
+    pub(crate) backtrace: Vec<String>,
 }
 
 /// How it broke.
@@ -59,6 +68,38 @@ pub enum CallError {
     Unavailable(String),
     #[error(transparent)]
     Broken(#[from] Box<Broken>),
+}
+
+// === impl Broken ===
+
+impl Broken {
+    /// The cause without the guest's own words, which may have anything of a record in them.
+    pub fn kind(&self) -> String {
+        match &self.cause {
+            Cause::Trap { trap, .. } => format!("it trapped: {trap}"),
+            cause => cause.to_string(),
+        }
+    }
+}
+
+// === impl Fault ===
+
+impl Fault {
+    pub(crate) fn of(error: &wasmtime::Error, state: &State, limits: &Limits, timeout: Duration) -> Self {
+        Self {
+            cause: Cause::of(error, state, limits, timeout),
+            backtrace: error.downcast_ref::<WasmBacktrace>().map_or_else(Vec::new, names),
+        }
+    }
+}
+
+impl From<Cause> for Fault {
+    fn from(cause: Cause) -> Self {
+        Self {
+            cause,
+            backtrace: Vec::new(),
+        }
+    }
 }
 
 // === impl Cause ===
@@ -138,16 +179,24 @@ impl From<Broken> for CallError {
     }
 }
 
-/// The innermost frames on one line, callee first, demangled. A guest built with its names stripped gives numbers.
+/// The innermost frames on one line.
 fn frames(backtrace: &WasmBacktrace) -> String {
-    let text = backtrace.to_string();
-    let names = text
-        .lines()
-        .filter_map(|line| line.split_once(" - "))
-        .map(|(_, frame)| frame);
-    let names: Vec<&str> = names
-        .map(|frame| frame.split_once('!').map_or(frame, |(_, name)| name))
-        .take(8)
-        .collect();
+    let mut names = names(backtrace);
+    names.truncate(8);
     names.join(" <- ")
 }
+
+/// Of a guest that was built with its names stripped these are numbers. They are the guest's, so they are cut and on one line.
+fn names(backtrace: &WasmBacktrace) -> Vec<String> {
+    let text = backtrace.to_string();
+    let frames = text
+        .lines()
+        .filter_map(|line| line.split_once(" - "))
+        .map(|(_, frame)| frame.split_once('!').map_or(frame, |(_, name)| name));
+    frames
+        .map(|name| name.chars().filter(|c| !c.is_control()).take(NAME).collect())
+        .collect()
+}
+
+/// Characters of a function's name that are kept.
+const NAME: usize = 200;

@@ -1,6 +1,7 @@
 //! The plugins of a worker.
 
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -25,6 +26,8 @@ pub struct Options {
     /// For compiled code. It is made when missing, and kept for this user alone. None: compile at every start.
     pub cache_dir: Option<PathBuf>,
     pub limits: Limits,
+    /// In place of `limits`, by the plugin's name. A plugin that is not named yet (`describe`) may use the most of them all.
+    pub limits_of: BTreeMap<String, Limits>,
 }
 
 /// The plugins found in `plugin.path`. Dropping it leaves the plugins in use working.
@@ -73,6 +76,7 @@ impl Host {
                 .as_deref()
                 .and_then(|folder| Cache::open(folder, &engine)),
             limits: options.limits,
+            limits_of: options.limits_of,
             engine,
         };
         let (mut host, mut errors) = (Self { plugins: Vec::new() }, Vec::new());

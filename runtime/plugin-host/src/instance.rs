@@ -1,6 +1,10 @@
 //! A guest that runs, and the keeper that replaces it when it breaks.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use wasmtime::{
     Store,
@@ -11,7 +15,7 @@ use crate::{
     CallError, Needs,
     batch::Batch,
     bindings::{AclChecks, Any, Matches, Routes, SchemaChecks, Transforms, Validates, plugin},
-    broken::{Broken, Cause},
+    broken::{Broken, Cause, Fault},
     engine,
     limits::Limits,
     plugin::Plugin,
@@ -49,7 +53,7 @@ const HANDLES: usize = 4096;
 /// Why an instance could not be configured.
 pub(crate) enum Refusal {
     Config(Vec<plugin::ConfigError>),
-    Broken(Cause),
+    Broken(Fault),
 }
 
 // === impl Exports ===
@@ -75,7 +79,7 @@ exports!(AclChecks, Matches, Routes, SchemaChecks, Transforms, Validates);
 // === impl Instance ===
 
 impl<E: Exports> Instance<E> {
-    pub(crate) fn start(pre: &InstancePre<State>, limits: &Limits, voice: Arc<Voice>) -> Result<Self, Cause> {
+    pub(crate) fn start(pre: &InstancePre<State>, limits: &Limits, voice: Arc<Voice>) -> Result<Self, Fault> {
         let mut store = Store::new(pre.engine(), State::new(limits, voice));
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(limits.output_bytes);
@@ -92,11 +96,11 @@ impl<E: Exports> Instance<E> {
                 plugin,
                 exports,
             }),
-            Err(error) => Err(Cause::of(&error, store.data(), limits, limits.init_timeout)),
+            Err(error) => Err(Fault::of(&error, store.data(), limits, limits.init_timeout)),
         }
     }
 
-    pub(crate) fn describe(&mut self, limits: &Limits) -> Result<plugin::Descriptor, Cause> {
+    pub(crate) fn describe(&mut self, limits: &Limits) -> Result<plugin::Descriptor, Fault> {
         self.guard(limits, limits.init_timeout, |store, guest, _| {
             guest.call_describe(store)
         })
@@ -117,7 +121,7 @@ impl<E: Exports> Instance<E> {
         limits: &Limits,
         timeout: Duration,
         call: impl FnOnce(&mut Store<State>, &plugin::Guest, &E) -> wasmtime::Result<R>,
-    ) -> Result<R, Cause> {
+    ) -> Result<R, Fault> {
         self.store.set_epoch_deadline(engine::ticks(timeout));
         self.store.data_mut().begin();
         let answer = call(
@@ -126,7 +130,7 @@ impl<E: Exports> Instance<E> {
             &self.exports,
         );
         self.store.data_mut().end();
-        answer.map_err(|error| Cause::of(&error, self.store.data(), limits, timeout))
+        answer.map_err(|error| Fault::of(&error, self.store.data(), limits, timeout))
     }
 }
 
@@ -165,9 +169,12 @@ impl<E: Exports> Keeper<E> {
             instance.store.data_mut().asking =
                 registries.map(|registries| Asking::new(registries).with(fetched.clone()));
             let limits = self.plugin.limits();
+            let started = Instant::now();
             let answer = instance.guard(limits, limits.call_timeout, |store, _, exports| {
                 call(store, exports)
             });
+            let memory = instance.store.data().limiter.used();
+            self.plugin.figures.called(started.elapsed(), memory);
             let missed = instance.store.data_mut().asking.as_mut().and_then(Asking::missed);
             match (answer, missed) {
                 (Ok(answer), None) => {
@@ -187,7 +194,7 @@ impl<E: Exports> Keeper<E> {
                     let answer = self.plugin.fetch(&ask).map_err(CallError::Unavailable)?;
                     fetched.insert(ask, answer);
                 }
-                (Err(cause), None) => return Err(self.broken(name, cause).into()),
+                (Err(fault), None) => return Err(self.broken(name, fault).into()),
             }
         }
     }
@@ -203,17 +210,18 @@ impl<E: Exports> Keeper<E> {
             Ok((instance, needs)) if needs == self.needs => return Ok(instance),
             Ok(_) => Cause::Malformed(
                 "it declared something else than the first time it was configured".to_owned(),
-            ),
-            Err(Refusal::Broken(cause)) => cause,
+            )
+            .into(),
+            Err(Refusal::Broken(fault)) => fault,
             Err(Refusal::Config(_)) => {
-                Cause::Malformed("it refused the configuration that it had accepted before".to_owned())
+                Cause::Malformed("it refused the configuration that it had accepted before".to_owned()).into()
             }
         };
         Err(self.broken("init", again))
     }
 
-    fn broken(&self, call: &'static str, cause: Cause) -> Box<Broken> {
-        Box::new(self.plugin.broken(call, cause))
+    fn broken(&self, call: &'static str, fault: impl Into<Fault>) -> Box<Broken> {
+        Box::new(self.plugin.broken(call, fault))
     }
 }
 

@@ -15,6 +15,7 @@ mod config;
 mod descriptor;
 mod edits;
 mod engine;
+mod figures;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
@@ -38,6 +39,7 @@ pub use checkers::{AclChecker, SchemaChecker};
 pub use config::ConfigError;
 pub use descriptor::{ConfigKey, ConfigType, Descriptor, Importance, Presence};
 pub use edits::{Column, Edit, Edits, Header, Outgoing, ValueEdits};
+pub use figures::{Breaks, Figures, Usage};
 pub use host::{Error, Host, Options, ResolveError};
 pub use limits::Limits;
 pub use needs::{Effects, Needs, Reads};

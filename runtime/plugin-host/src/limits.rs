@@ -47,6 +47,19 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What a plugin may use until it is known by name.
+    pub(crate) fn or_more(&self, other: &Self) -> Self {
+        Self {
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            call_timeout: self.call_timeout.max(other.call_timeout),
+            init_timeout: self.init_timeout.max(other.init_timeout),
+            output_bytes: self.output_bytes.max(other.output_bytes),
+            ..self.clone()
+        }
+    }
+}
+
 // === impl Limiter ===
 
 impl Limiter {
@@ -65,6 +78,11 @@ impl Limiter {
 
     pub(crate) fn refused(&self) -> bool {
         self.refused
+    }
+
+    /// Bytes.
+    pub(crate) fn used(&self) -> usize {
+        self.used
     }
 
     fn grow(&mut self, by: usize) -> bool {

@@ -10,8 +10,10 @@ use towpath_domain::plugin::Kind;
 use wasmtime::component::InstancePre;
 
 use crate::{
-    AclChecker, Answer, Ask, Broken, Cause, ConfigError, Descriptor, Limits, Predicate, Registries, Router,
-    SchemaChecker, Transformation, Validator, config,
+    AclChecker, Answer, Ask, Broken, Cause, ConfigError, Descriptor, Figures, Limits, Predicate, Registries,
+    Router, SchemaChecker, Transformation, Validator,
+    broken::Fault,
+    config,
     engine::Ticker,
     instance::{Exports, Instance, Refusal},
     state::State,
@@ -33,6 +35,7 @@ pub struct Plugin {
     pub(crate) pre: InstancePre<State>,
     pub(crate) voice: Arc<Voice>,
     pub(crate) limits: Limits,
+    pub(crate) figures: Arc<Figures>,
     /// deadlines need it for as long as any instance lives
     pub(crate) _ticker: Arc<Ticker>,
 }
@@ -115,6 +118,20 @@ impl Plugin {
         self.code
     }
 
+    /// The same plugin with figures and counters of its own: for one alias of one connector. Code and the rate of log lines are shared.
+    pub fn attached(&self) -> Arc<Self> {
+        Arc::new(Self {
+            voice: Arc::new(self.voice.sibling()),
+            figures: Arc::default(),
+            ..self.clone()
+        })
+    }
+
+    /// What its calls cost, summed over its instances.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
     /// The plugin's own counters, summed over its instances, by name.
     pub fn counters(&self) -> Vec<(String, u64)> {
         self.voice.counters()
@@ -179,12 +196,15 @@ impl Plugin {
         &self.limits
     }
 
-    pub(crate) fn instantiate<E: Exports>(&self) -> Result<Instance<E>, Cause> {
+    pub(crate) fn instantiate<E: Exports>(&self) -> Result<Instance<E>, Fault> {
         Instance::start(&self.pre, &self.limits, Arc::clone(&self.voice))
     }
 
-    pub(crate) fn broken(&self, call: &'static str, cause: Cause) -> Broken {
+    pub(crate) fn broken(&self, call: &'static str, fault: impl Into<Fault>) -> Broken {
+        let Fault { cause, backtrace } = fault.into();
+        self.figures.broke(&cause);
         Broken {
+            backtrace,
             plugin: self.name().to_owned(),
             version: self.version().to_string(),
             digest: self.digest.clone(),
@@ -211,7 +231,7 @@ impl Plugin {
 
     fn refused(&self, refusal: Refusal, config: &[(String, String)]) -> InitError {
         match refusal {
-            Refusal::Broken(cause) => InitError::Broken(Box::new(self.broken("init", cause))),
+            Refusal::Broken(fault) => InitError::Broken(Box::new(self.broken("init", fault))),
             Refusal::Config(errors) if errors.is_empty() => {
                 let cause = Cause::Malformed("it refused its configuration without a reason".to_owned());
                 InitError::Broken(Box::new(self.broken("init", cause)))

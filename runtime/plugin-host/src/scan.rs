@@ -1,6 +1,7 @@
 //! From a file of `plugin.path` to a plugin.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     fs::{self, File},
     io::{self, Read},
@@ -93,6 +94,7 @@ pub(crate) struct Scanner {
     pub(crate) linker: Linker<State>,
     pub(crate) cache: Option<Cache>,
     pub(crate) limits: Limits,
+    pub(crate) limits_of: BTreeMap<String, Limits>,
 }
 
 // === impl ScanError ===
@@ -130,15 +132,17 @@ impl Scanner {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let voice = Arc::new(Voice::new(stem, &self.limits));
-        let descriptor = Instance::<Nameless>::start(&pre, &self.limits, voice)
-            .and_then(|mut instance| instance.describe(&self.limits))
-            .map_err(Problem::Describe)?;
+        let most = self
+            .limits_of
+            .values()
+            .fold(self.limits.clone(), |most, limits| most.or_more(limits));
+        let voice = Arc::new(Voice::new(stem, &most));
+        let descriptor = Instance::<Nameless>::start(&pre, &most, voice)
+            .and_then(|mut instance| instance.describe(&most))
+            .map_err(|fault| Problem::Describe(fault.cause))?;
         let descriptor = Descriptor::from_wit(descriptor).map_err(Problem::Descriptor)?;
-        let voice = Voice::new(
-            format!("{}@{}", descriptor.name, descriptor.version),
-            &self.limits,
-        );
+        let limits = self.limits_of.get(&descriptor.name).unwrap_or(&self.limits);
+        let voice = Voice::new(format!("{}@{}", descriptor.name, descriptor.version), limits);
         Ok(Plugin {
             kind,
             descriptor,
@@ -149,7 +153,8 @@ impl Scanner {
             registries: None,
             pre,
             voice: Arc::new(voice),
-            limits: self.limits.clone(),
+            limits: limits.clone(),
+            figures: Arc::default(),
             _ticker: Arc::clone(&self.ticker),
         })
     }

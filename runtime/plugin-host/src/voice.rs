@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -10,21 +10,27 @@ use tracing::{debug, error, info, trace, warn};
 
 use crate::{bindings::host::Level, limits::Limits};
 
-/// One per plugin: its instances share the rate and the counters.
+/// One per attached use of a plugin: its instances share the counters, and all uses of the plugin the rate.
 pub(crate) struct Voice {
     /// `name@version`, or the file's name while it is being described
     plugin: String,
     lines_per_second: u32,
     line_bytes: usize,
-    said: Mutex<Said>,
+    /// shared by all uses of the plugin
+    rate: Arc<Mutex<Rate>>,
+    counted: Mutex<Counted>,
 }
 
-struct Said {
+struct Rate {
     since: Instant,
     lines: u32,
     suppressed: u64,
+}
+
+#[derive(Default)]
+struct Counted {
     counters: BTreeMap<String, u64>,
-    refused_a_counter: bool,
+    refused_one: bool,
 }
 
 /// At most this many counters per plugin: each is a time series in somebody's metrics.
@@ -34,18 +40,27 @@ const COUNTERS: usize = 16;
 
 impl Voice {
     pub(crate) fn new(plugin: String, limits: &Limits) -> Self {
-        let said = Said {
+        let rate = Rate {
             since: Instant::now(),
             lines: 0,
             suppressed: 0,
-            counters: BTreeMap::new(),
-            refused_a_counter: false,
         };
         Self {
             plugin,
             lines_per_second: limits.log_lines_per_second,
             line_bytes: limits.log_line_bytes,
-            said: Mutex::new(said),
+            rate: Arc::new(Mutex::new(rate)),
+            counted: Mutex::default(),
+        }
+    }
+
+    /// Of another use of the same plugin: with counters of its own.
+    pub(crate) fn sibling(&self) -> Self {
+        Self {
+            plugin: self.plugin.clone(),
+            rate: Arc::clone(&self.rate),
+            counted: Mutex::default(),
+            ..*self
         }
     }
 
@@ -81,17 +96,17 @@ impl Voice {
 
     /// Some: the line may be logged, after so many that were not.
     fn admit(&self) -> Option<u64> {
-        let mut said = self.said();
-        if said.since.elapsed() >= Duration::from_secs(1) {
-            said.since = Instant::now();
-            said.lines = 0;
+        let mut rate = lock(&self.rate);
+        if rate.since.elapsed() >= Duration::from_secs(1) {
+            rate.since = Instant::now();
+            rate.lines = 0;
         }
-        if said.lines >= self.lines_per_second {
-            said.suppressed += 1;
+        if rate.lines >= self.lines_per_second {
+            rate.suppressed += 1;
             return None;
         }
-        said.lines += 1;
-        Some(std::mem::take(&mut said.suppressed))
+        rate.lines += 1;
+        Some(std::mem::take(&mut rate.suppressed))
     }
 
     /// A guest's text on one line of limited length, so that it can neither forge lines nor steer a terminal.
@@ -112,16 +127,16 @@ impl Voice {
     }
 
     pub(crate) fn count(&self, name: &str, by: u64) {
-        let mut said = self.said();
-        if let Some(counter) = said.counters.get_mut(name) {
+        let mut counted = lock(&self.counted);
+        if let Some(counter) = counted.counters.get_mut(name) {
             *counter = counter.saturating_add(by);
             return;
         }
         let legal = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'_';
-        if said.counters.len() < COUNTERS && (1..=64).contains(&name.len()) && name.bytes().all(legal) {
-            said.counters.insert(name.to_owned(), by);
-        } else if !std::mem::replace(&mut said.refused_a_counter, true) {
-            drop(said);
+        if counted.counters.len() < COUNTERS && (1..=64).contains(&name.len()) && name.bytes().all(legal) {
+            counted.counters.insert(name.to_owned(), by);
+        } else if !std::mem::replace(&mut counted.refused_one, true) {
+            drop(counted);
             warn!(
                 target: "towpath::plugin",
                 plugin = self.plugin.as_str(),
@@ -132,17 +147,17 @@ impl Voice {
     }
 
     pub(crate) fn counters(&self) -> Vec<(String, u64)> {
-        self.said()
+        lock(&self.counted)
             .counters
             .iter()
             .map(|(name, count)| (name.clone(), *count))
             .collect()
     }
+}
 
-    fn said(&self) -> MutexGuard<'_, Said> {
-        // nothing in here can be half done
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // nothing in here can be half done
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ async fn open(plugins: &Path) -> Result<host::Host, Failure> {
     let options = host::Options {
         plugin_path: vec![plugins.to_owned()],
         cache_dir: plugin_cache(),
-        limits: host::Limits::default(),
+        ..host::Options::default()
     };
     let opened = tokio::task::spawn_blocking(move || host::Host::open(options)).await;
     let (host, errors) = opened

@@ -7,6 +7,7 @@ use towpath_mirror::config::Defaults;
 use towpath_plugin_host as host;
 use towpath_wire::{Environment, Security};
 
+use super::limits::{self, LIMITS, Named};
 use crate::failure::Failure;
 
 /// Every key of a worker.
@@ -42,48 +43,11 @@ pub(super) const DEFINITION: Definition = Definition {
             presence: Presence::Optional,
             documentation: "where compiled plugins are kept; $XDG_CACHE_HOME/towpath/plugins or ~/.cache/towpath/plugins when missing",
         },
-        Key {
-            name: "plugin.memory.bytes",
-            shape: Shape::Int {
-                min: 65_536,
-                max: 4_294_967_296,
-            },
-            presence: Presence::Default("67108864"),
-            documentation: "memory of one plugin instance, bytes",
-        },
-        Key {
-            name: "plugin.call.timeout.ms",
-            shape: Shape::Int {
-                min: 10,
-                max: 600_000,
-            },
-            presence: Presence::Default("1000"),
-            documentation: "the longest a call of a plugin may take, ms",
-        },
-        Key {
-            name: "plugin.init.timeout.ms",
-            shape: Shape::Int {
-                min: 10,
-                max: 600_000,
-            },
-            presence: Presence::Default("5000"),
-            documentation: "the longest describe or init of a plugin may take, ms",
-        },
-        Key {
-            name: "plugin.output.bytes",
-            shape: Shape::Int {
-                min: 1024,
-                max: 1_073_741_824,
-            },
-            presence: Presence::Default("16777216"),
-            documentation: "the most one call of a plugin may return, bytes",
-        },
-        Key {
-            name: "plugin.log.lines",
-            shape: Shape::Int { min: 0, max: 100_000 },
-            presence: Presence::Default("100"),
-            documentation: "log lines of one plugin, all its instances together, that are kept per second",
-        },
+        LIMITS[0],
+        LIMITS[1],
+        LIMITS[2],
+        LIMITS[3],
+        LIMITS[4],
         Key {
             name: "plugin.grants.schema-registry",
             shape: Shape::List,
@@ -131,6 +95,8 @@ pub(super) struct Properties {
     pub offset_flush_interval: Duration,
     pub plugins: host::Options,
     pub registries_granted_to: Vec<String>,
+    /// limits of single plugins, which are in `plugins` too
+    pub named: Named,
 }
 
 // === impl Properties ===
@@ -152,7 +118,9 @@ impl Properties {
             })?
             .into_iter()
             .collect();
-        let (values, mut problems) = DEFINITION.parse(&config, Security::owns);
+        let (values, mut problems) =
+            DEFINITION.parse(&config, |key| Security::owns(key) || limits::owns(key));
+        let named = Named::parse(&config, &mut problems);
         let security = Security::parse(&config, "", environment).unwrap_or_else(|mistakes| {
             problems.extend(mistakes);
             Security::default()
@@ -184,16 +152,14 @@ impl Properties {
                 security,
                 environment: environment.clone(),
             };
-            Ok(Self::from_values(&values, defaults, plugin_path))
+            Ok(Self::from_values(&values, defaults, plugin_path, named))
         } else {
             Err(Failure::input(path.display(), &problems))
         }
     }
 
-    fn from_values(values: &Values, defaults: Defaults, plugin_path: Vec<PathBuf>) -> Self {
-        let number = |key| usize::try_from(values.int(key)).unwrap_or_default();
+    fn from_values(values: &Values, defaults: Defaults, plugin_path: Vec<PathBuf>, named: Named) -> Self {
         let millis = |key| Duration::from_millis(values.int(key).unsigned_abs());
-        let limits = host::Limits::default();
         Self {
             defaults,
             client_id: values.text("client.id").to_owned(),
@@ -208,15 +174,10 @@ impl Properties {
                     .get("plugin.cache.dir")
                     .map(PathBuf::from)
                     .or_else(default_cache),
-                limits: host::Limits {
-                    memory_bytes: number("plugin.memory.bytes"),
-                    call_timeout: millis("plugin.call.timeout.ms"),
-                    init_timeout: millis("plugin.init.timeout.ms"),
-                    output_bytes: number("plugin.output.bytes"),
-                    log_lines_per_second: number("plugin.log.lines") as u32,
-                    ..limits
-                },
+                limits: limits::of(values),
+                limits_of: named.limits.clone(),
             },
+            named,
         }
     }
 }

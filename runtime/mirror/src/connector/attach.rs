@@ -6,11 +6,11 @@ use towpath_domain::{config::Problem, plugin::Kind};
 use towpath_plugin_host as host;
 use towpath_wire::positions::Accepted;
 
-use super::resolve::{Grants, Resolver, at_type};
+use super::resolve::{Grants, InUse, Resolver, at_type};
 use crate::{
     checks::{Checker, Named},
     config::{Attached, Errors, MirrorSource, OnReject, Plugins, Transform},
-    stages::{Condition, Conditions, Judge, Name, Stages, Step},
+    stages::{Condition, Conditions, Judge, Name, Stages, Step, broke_at_start},
 };
 
 /// What instances of the stages are made of.
@@ -32,7 +32,7 @@ struct Planned {
 /// A plugin as configured.
 struct Configured {
     attached: Attached,
-    plugin: Arc<host::Plugin>,
+    in_use: Arc<InUse>,
 }
 
 type Routers = Vec<(String, host::Router)>;
@@ -43,6 +43,7 @@ pub(super) struct Parts {
     pub pipeline: Pipeline,
     /// to be stored when the configuration is accepted
     pub accepted: Accepted,
+    pub uses: Vec<Arc<InUse>>,
     pub problems: Vec<Problem>,
 }
 
@@ -60,10 +61,12 @@ pub(super) async fn attach(
     let work = tokio::task::spawn_blocking(move || {
         let mut resolver = Resolver::new(&connector, &host, &stored, grants);
         let (routers, pipeline, problems) = attach_all(plugins, errors, &mut resolver);
+        let (accepted, uses) = resolver.end();
         Parts {
             routers,
             pipeline,
-            accepted: resolver.accepted(),
+            accepted,
+            uses,
             problems,
         }
     });
@@ -98,19 +101,19 @@ fn attach_all(
         match first(&attached, host, Kind::Predicate, |plugin, config| {
             plugin.predicate(config)
         }) {
-            Ok(plugin) => pipeline.predicates.push(Configured { attached, plugin }),
+            Ok(in_use) => pipeline.predicates.push(Configured { attached, in_use }),
             Err(more) => problems.extend(more),
         }
     }
     for transform in transforms {
         match part(&transform, host) {
             Ok(Part::Router(router)) => routers.push((transform.attached.alias, router)),
-            Ok(Part::Transformation(plugin)) => {
+            Ok(Part::Transformation(in_use)) => {
                 let condition = pipeline.condition(&transform);
                 pipeline.steps.push(Planned {
                     transformation: Configured {
                         attached: transform.attached,
-                        plugin,
+                        in_use,
                     },
                     condition,
                 });
@@ -124,8 +127,8 @@ fn attach_all(
         match first(&attached, host, Kind::Validator, |plugin, config| {
             plugin.validator(config)
         }) {
-            Ok(plugin) => {
-                let configured = Configured { attached, plugin };
+            Ok(in_use) => {
+                let configured = Configured { attached, in_use };
                 pipeline.validators.push((configured, validator.on_reject));
             }
             Err(more) => problems.extend(more),
@@ -135,7 +138,7 @@ fn attach_all(
         match first(&attached, host, Kind::SchemaChecker, |plugin, config| {
             plugin.schema_checker(config)
         }) {
-            Ok(plugin) => pipeline.schema_checkers.push(Configured { attached, plugin }),
+            Ok(in_use) => pipeline.schema_checkers.push(Configured { attached, in_use }),
             Err(more) => problems.extend(more),
         }
     }
@@ -143,7 +146,7 @@ fn attach_all(
         match first(&attached, host, Kind::AclChecker, |plugin, config| {
             plugin.acl_checker(config)
         }) {
-            Ok(plugin) => pipeline.acl_checkers.push(Configured { attached, plugin }),
+            Ok(in_use) => pipeline.acl_checkers.push(Configured { attached, in_use }),
             Err(more) => problems.extend(more),
         }
     }
@@ -152,14 +155,15 @@ fn attach_all(
 
 enum Part {
     Router(host::Router),
-    Transformation(Arc<host::Plugin>),
+    Transformation(Arc<InUse>),
     /// a transformation that neither reads nor changes anything: batches are never decoded for it
     Idle,
 }
 
 fn part(transform: &Transform, host: &mut Resolver<'_>) -> Result<Part, Vec<Problem>> {
     let attached = &transform.attached;
-    let plugin = host.resolve(attached)?;
+    let in_use = host.resolve(attached)?;
+    let plugin = &in_use.plugin;
     match plugin.kind() {
         Kind::Router => {
             if let Some(condition) = &transform.condition {
@@ -173,12 +177,12 @@ fn part(transform: &Transform, host: &mut Resolver<'_>) -> Result<Part, Vec<Prob
             }
             let router = plugin.router(&attached.config);
             Ok(Part::Router(
-                router.map_err(|error| mistakes(attached, &plugin, error))?,
+                router.map_err(|error| mistakes(attached, plugin, error))?,
             ))
         }
         Kind::Transformation => {
             let made = plugin.transformation(&attached.config);
-            let needs = made.map_err(|error| mistakes(attached, &plugin, error))?.needs();
+            let needs = made.map_err(|error| mistakes(attached, plugin, error))?.needs();
             if needs.effects.topic {
                 let remedy = "use a router to rename whole topics";
                 let message = "moves single records to other topics, which this version cannot do";
@@ -186,7 +190,7 @@ fn part(transform: &Transform, host: &mut Resolver<'_>) -> Result<Part, Vec<Prob
             }
             Ok(match needs.is_none() {
                 true => Part::Idle,
-                false => Part::Transformation(plugin),
+                false => Part::Transformation(in_use),
             })
         }
         kind => {
@@ -202,14 +206,15 @@ fn first<U>(
     host: &mut Resolver<'_>,
     kind: Kind,
     make: impl FnOnce(&Arc<host::Plugin>, &[(String, String)]) -> Result<U, host::InitError>,
-) -> Result<Arc<host::Plugin>, Vec<Problem>> {
-    let plugin = host.resolve(attached)?;
+) -> Result<Arc<InUse>, Vec<Problem>> {
+    let in_use = host.resolve(attached)?;
+    let plugin = &in_use.plugin;
     if plugin.kind() != kind {
         let message = format!("is a {}, and `{}` takes {kind}s", plugin.kind(), attached.group);
         return Err(at_type(attached, message, "name a plugin of that kind"));
     }
-    make(&plugin, &attached.config).map_err(|error| mistakes(attached, &plugin, error))?;
-    Ok(plugin)
+    make(plugin, &attached.config).map_err(|error| mistakes(attached, plugin, error))?;
+    Ok(in_use)
 }
 
 fn mistakes(attached: &Attached, plugin: &host::Plugin, error: host::InitError) -> Vec<Problem> {
@@ -229,11 +234,16 @@ fn mistakes(attached: &Attached, plugin: &host::Plugin, error: host::InitError) 
                 Problem::new(attached.key(&error.key), value, error.message, remedy)
             })
             .collect(),
-        error => at_type(
-            attached,
-            error.to_string(),
-            "use another version of the plugin, or mend it",
-        ),
+        error => {
+            if let host::InitError::Broken(broken) = &error {
+                broke_at_start(&attached.name(), broken);
+            }
+            at_type(
+                attached,
+                error.to_string(),
+                "use another version of the plugin, or mend it",
+            )
+        }
     }
 }
 
@@ -249,7 +259,7 @@ impl Pipeline {
     pub(super) fn checkers(&self) -> Result<Vec<Named>, String> {
         let named = |configured: &Configured, checker| Named {
             name: configured.attached.name(),
-            plugin: configured.plugin.reference(),
+            plugin: configured.in_use.plugin.reference(),
             checker,
         };
         let schemas = self.schema_checkers.iter().map(|configured| {
@@ -317,8 +327,9 @@ impl Configured {
     fn name(&self) -> Arc<Name> {
         Arc::new(Name {
             stage: self.attached.name(),
-            plugin: self.plugin.reference(),
-            digest: self.plugin.digest().to_owned(),
+            plugin: self.in_use.plugin.reference(),
+            digest: self.in_use.plugin.digest().to_owned(),
+            watch: Arc::clone(&self.in_use.watch),
         })
     }
 
@@ -326,7 +337,7 @@ impl Configured {
         &self,
         make: impl FnOnce(&Arc<host::Plugin>, &[(String, String)]) -> Result<U, host::InitError>,
     ) -> Result<U, String> {
-        make(&self.plugin, &self.attached.config)
+        make(&self.in_use.plugin, &self.attached.config)
             .map_err(|error| format!("{}: {error}", self.attached.name()))
     }
 }

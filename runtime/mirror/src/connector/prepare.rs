@@ -65,6 +65,7 @@ pub(super) async fn prepare(
         routers,
         pipeline,
         accepted,
+        uses,
         mut problems,
     } = attach::attach(&name, &config, Arc::clone(&worker.host), stored, grants).await;
     let (source, target) = match (source, target) {
@@ -116,7 +117,7 @@ pub(super) async fn prepare(
     if !problems.is_empty() {
         return Err(problems);
     }
-    let shared = Arc::new(Shared::new(config.limits, registries.clone()));
+    let shared = Arc::new(Shared::new(config.limits, uses, registries.clone()));
     let dead_letters = config.errors.dead_letters.clone().map(|queue| {
         let cluster = source.cluster_id();
         Arc::new(Queue::new(target.clone(), queue, name.clone(), cluster))

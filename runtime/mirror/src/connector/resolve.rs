@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use towpath_domain::config::{Problem, sounds_secret};
+use towpath_domain::{
+    config::{Problem, sounds_secret},
+    plugin::Kind,
+};
 use towpath_plugin_host as host;
 use towpath_wire::positions::{Accepted, AcceptedPlugin};
 
 use crate::{
     config::{self, Attached},
     registries::Registries,
+    stages::Watch,
+    status::PluginStatus,
 };
 
 /// Finds the plugins of one connector, and notes what it found.
@@ -20,6 +25,7 @@ pub(super) struct Resolver<'a> {
     stored: &'a Accepted,
     found: Vec<AcceptedPlugin>,
     grants: Grants,
+    uses: Vec<Arc<InUse>>,
 }
 
 /// What plugins may be given, by the worker's configuration.
@@ -28,6 +34,13 @@ pub(super) struct Grants {
     pub(super) registries_to: Vec<String>,
     /// the error is what the connector's configuration lacks
     pub(super) registries: Result<Arc<Registries>, config::Registries>,
+}
+
+/// A plugin as one alias has it, and what it is seen to do.
+pub(super) struct InUse {
+    pub alias: String,
+    pub plugin: Arc<host::Plugin>,
+    pub watch: Arc<Watch>,
 }
 
 // === impl Resolver ===
@@ -45,16 +58,17 @@ impl<'a> Resolver<'a> {
             stored,
             found: Vec::new(),
             grants,
+            uses: Vec::new(),
         }
     }
 
-    /// What is to be stored once the configuration is accepted.
-    pub(super) fn accepted(mut self) -> Accepted {
+    /// What is to be stored once the configuration is accepted, and the plugins in the order in which they were asked for.
+    pub(super) fn end(mut self) -> (Accepted, Vec<Arc<InUse>>) {
         self.found.sort();
-        Accepted { plugins: self.found }
+        (Accepted { plugins: self.found }, self.uses)
     }
 
-    pub(super) fn resolve(&mut self, attached: &Attached) -> Result<Arc<host::Plugin>, Vec<Problem>> {
+    pub(super) fn resolve(&mut self, attached: &Attached) -> Result<Arc<InUse>, Vec<Problem>> {
         let plugin = match self.former(attached) {
             None => self.newest(attached).map_err(|error| {
                 at_type(
@@ -72,7 +86,13 @@ impl<'a> Resolver<'a> {
             },
         };
         self.found.push(entry(attached, &plugin));
-        self.granted(attached, plugin)
+        let in_use = Arc::new(InUse {
+            alias: attached.alias.clone(),
+            plugin: self.granted(attached, plugin.attached())?,
+            watch: Arc::default(),
+        });
+        self.uses.push(Arc::clone(&in_use));
+        Ok(in_use)
     }
 
     /// With the registries, where the plugin asks for them and was granted them; one that was not is refused when it is configured.
@@ -157,6 +177,29 @@ impl<'a> Resolver<'a> {
             ),
         };
         at_type(attached, message, &remedy)
+    }
+}
+
+// === impl InUse ===
+
+impl InUse {
+    pub(super) fn status(&self) -> PluginStatus {
+        let Self { alias, plugin, watch } = self;
+        PluginStatus {
+            alias: alias.clone(),
+            kind: plugin.kind(),
+            name: plugin.name().to_owned(),
+            version: plugin.version().to_string(),
+            digest: short(plugin.digest()).to_owned(),
+            usage: plugin.figures().usage(),
+            // Routers are asked about topics.
+            records: matches!(
+                plugin.kind(),
+                Kind::Transformation | Kind::Predicate | Kind::Validator
+            )
+            .then(|| watch.flow()),
+            counters: plugin.counters().into_iter().collect(),
+        }
     }
 }
 

@@ -79,7 +79,7 @@ fn patiently<A>(
         };
         match &error {
             CallError::Broken(_) if again && !broke => {
-                tracing::warn!(%error, "calling the plugin once more on a fresh instance");
+                tracing::debug!("calling the plugin once more on a fresh instance");
                 broke = true;
             }
             CallError::Failure { retriable: true, .. } => {

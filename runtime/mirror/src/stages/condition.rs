@@ -6,7 +6,7 @@ use towpath_domain::{Offset, Partition, TopicName};
 use towpath_plugin_host as host;
 
 use super::{
-    Name,
+    Flow, Name, Place,
     ask::{Trouble, ask},
     refused::Refusal,
     rows::{Part, Rows, Side},
@@ -43,7 +43,9 @@ impl Conditions {
         partition: Partition,
     ) -> Option<Result<bool, Trouble>> {
         let Condition {
-            predicate, by_topic, ..
+            name,
+            predicate,
+            by_topic,
         } = self.0.get_mut(predicate)?;
         if !predicate.is_of_topics() {
             return None;
@@ -56,7 +58,14 @@ impl Conditions {
             partition,
         });
         let (_, answer) = ask(errors, &[0], |_| {
-            predicate.matching(Arc::clone(&two) as Arc<dyn host::Records>)
+            let answer = predicate.matching(Arc::clone(&two) as Arc<dyn host::Records>);
+            let place = Place {
+                topic,
+                partition: None,
+                offset: None,
+                records: 0,
+            };
+            name.watch.told(&name.stage, place, answer)
         })
         .into_iter()
         .next()?;
@@ -90,12 +99,17 @@ impl Conditions {
             None => {}
         }
         let pieces = ask(errors, &all, |indexes| {
-            predicate.matching(Arc::new(Part {
+            let answer = predicate.matching(Arc::new(Part {
                 rows: Arc::clone(rows),
                 indexes: indexes.to_vec(),
                 side: Side::Source,
-            }))
+            }));
+            name.watch.told(&name.stage, rows.place_of(indexes), answer)
         });
+        let mut flow = Flow {
+            asked: all.len() as u64,
+            ..Flow::default()
+        };
         let (mut applies, mut refusals) = (Vec::new(), Vec::new());
         for (indexes, result) in pieces {
             match result {
@@ -107,14 +121,22 @@ impl Conditions {
                         if unreadable.next_if_eq(&at).is_some() {
                             let reason = host::UNREADABLE_HEADER;
                             refusals.push(Refusal::rejected(name, *row as usize, reason));
-                        } else if is_match != negate {
+                            flow.rejected += 1;
+                            continue;
+                        }
+                        flow.out += u64::from(is_match);
+                        if is_match != negate {
                             applies.push(*row);
                         }
                     }
                 }
-                Err(trouble) => refusals.extend(Refusal::all(name, indexes, &trouble)),
+                Err(trouble) => {
+                    flow.unanswered += indexes.len() as u64;
+                    refusals.extend(Refusal::all(name, indexes, &trouble));
+                }
             }
         }
+        name.watch.count(flow);
         (applies, refusals)
     }
 }

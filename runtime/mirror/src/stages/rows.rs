@@ -6,7 +6,7 @@ use towpath_domain::{Offset, Partition, TopicName};
 use towpath_plugin_host as host;
 use towpath_wire::batch::{Headers, HeadersBuilder, Record, Records, TimestampType};
 
-use super::Origin;
+use super::{Origin, Place};
 
 pub(crate) struct Rows {
     base: Arc<Records>,
@@ -98,6 +98,16 @@ impl Rows {
 
     pub(super) fn place(&self) -> (&TopicName, Partition) {
         (&self.origin.source, self.origin.partition)
+    }
+
+    /// Where these rows come from.
+    pub(super) fn place_of(&self, indexes: &[u32]) -> Place<'_> {
+        Place {
+            topic: &self.origin.source,
+            partition: Some(self.origin.partition),
+            offset: indexes.first().map(|row| self.offset_of(*row as usize)),
+            records: indexes.len(),
+        }
     }
 
     /// The first offset there is.

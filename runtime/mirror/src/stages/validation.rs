@@ -5,7 +5,7 @@ use std::sync::Arc;
 use towpath_plugin_host as host;
 
 use super::{
-    Judge, Stuck,
+    Flow, Judge, Name, Stuck,
     ask::ask,
     own,
     refused::{Refusal, Refused},
@@ -33,10 +33,28 @@ pub(super) fn judge(
     }
     let all: Vec<u32> = (0..pairs.len() as u32).collect();
     let validator = &mut judge.validator;
+    let Name { stage, watch, .. } = &*judge.name;
+    let all_read = &**source;
     let pieces = ask(errors, &all, |some| {
-        let (source, target, given) = shown(source, rows, some.iter().map(|index| &pairs[*index as usize]));
-        validator.validate(Arc::new(source), Arc::new(target), &given)
+        let (read, written, given) = shown(source, rows, some.iter().map(|index| &pairs[*index as usize]));
+        let place = all_read.place_of(&read.indexes);
+        let answer = validator.validate(Arc::new(read), Arc::new(written), &given);
+        watch.told(stage, place, answer)
     });
+    let mut flow = Flow {
+        asked: pairs.len() as u64,
+        ..Flow::default()
+    };
+    for (some, result) in &pieces {
+        match result {
+            Ok(rejections) => {
+                flow.rejected += rejections.len() as u64;
+                flow.out += (some.len() - rejections.len()) as u64;
+            }
+            Err(_) => flow.unanswered += some.len() as u64,
+        }
+    }
+    watch.count(flow);
     let owned = own(rows, &judge.name.stage)?;
     for (some, result) in pieces {
         match result {

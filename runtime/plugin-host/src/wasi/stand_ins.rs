@@ -78,11 +78,7 @@ pub(super) fn define(
     defined.transpose().map(|defined| defined.is_some())
 }
 
-fn process(
-    at: &mut LinkerInstance<'_, State>,
-    interface: &str,
-    name: &str,
-) -> Option<wasmtime::Result<()>> {
+fn process(at: &mut LinkerInstance<'_, State>, interface: &str, name: &str) -> Option<wasmtime::Result<()>> {
     Some(match (interface, name) {
         ("wasi:cli/environment", "get-environment") => fixed!(at, name, (), Vec::<(String, String)>::new()),
         ("wasi:cli/environment", "get-arguments") => fixed!(at, name, (), Vec::<String>::new()),
@@ -147,11 +143,7 @@ fn time_and_chance(
     })
 }
 
-fn streams(
-    at: &mut LinkerInstance<'_, State>,
-    interface: &str,
-    name: &str,
-) -> Option<wasmtime::Result<()>> {
+fn streams(at: &mut LinkerInstance<'_, State>, interface: &str, name: &str) -> Option<wasmtime::Result<()>> {
     if interface == "wasi:io/poll" {
         return Some(match name {
             "[method]pollable.ready" => fixed!(at, name, (Resource<Pollable>), true),
@@ -165,16 +157,36 @@ fn streams(
     }
     Some(match name {
         "[method]input-stream.read" | "[method]input-stream.blocking-read" => {
-            fixed!(at, name, (Resource<InputStream>, u64), Err::<Vec<u8>, _>(StreamError::Closed))
+            fixed!(
+                at,
+                name,
+                (Resource<InputStream>, u64),
+                Err::<Vec<u8>, _>(StreamError::Closed)
+            )
         }
         "[method]input-stream.skip" | "[method]input-stream.blocking-skip" => {
-            fixed!(at, name, (Resource<InputStream>, u64), Err::<u64, _>(StreamError::Closed))
+            fixed!(
+                at,
+                name,
+                (Resource<InputStream>, u64),
+                Err::<u64, _>(StreamError::Closed)
+            )
         }
         "[method]input-stream.subscribe" => {
-            fixed!(at, name, (Resource<InputStream>), Resource::<Pollable>::new_own(0))
+            fixed!(
+                at,
+                name,
+                (Resource<InputStream>),
+                Resource::<Pollable>::new_own(0)
+            )
         }
         "[method]output-stream.check-write" => {
-            fixed!(at, name, (Resource<OutputStream>), Ok::<_, StreamError>(WRITE_BYTES))
+            fixed!(
+                at,
+                name,
+                (Resource<OutputStream>),
+                Ok::<_, StreamError>(WRITE_BYTES)
+            )
         }
         "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush" => {
             at.func_wrap(name, write)
@@ -183,7 +195,12 @@ fn streams(
             fixed!(at, name, (Resource<OutputStream>), Ok::<_, StreamError>(()))
         }
         "[method]output-stream.subscribe" => {
-            fixed!(at, name, (Resource<OutputStream>), Resource::<Pollable>::new_own(0))
+            fixed!(
+                at,
+                name,
+                (Resource<OutputStream>),
+                Resource::<Pollable>::new_own(0)
+            )
         }
         _ => return None,
     })

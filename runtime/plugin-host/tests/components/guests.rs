@@ -55,7 +55,16 @@ fn build() -> PathBuf {
             "building guests failed; is the target there? rustup target add wasm32-unknown-unknown"
         );
     };
-    cargo(&["-p", "route-by-regex", "-p", "mask-field", "-p", "hostile", "-p", "wasi-guest"]);
+    cargo(&[
+        "-p",
+        "route-by-regex",
+        "-p",
+        "mask-field",
+        "-p",
+        "hostile",
+        "-p",
+        "wasi-guest",
+    ]);
     cargo(&["-p", "towpath-plugin", "--examples"]);
     target.join("wasm32-unknown-unknown/plugin")
 }
@@ -147,6 +156,7 @@ impl Lab {
             plugin_path: vec![self.plugins()],
             cache_dir: Some(self.cache()),
             limits,
+            ..Options::default()
         };
         Host::open(options).unwrap()
     }

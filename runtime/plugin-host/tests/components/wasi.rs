@@ -86,7 +86,11 @@ fn every_answer_is_fixed_and_says_nothing_of_the_machine() {
         let again = seen(transformation.transform(batch.clone()).unwrap());
         assert_eq!(again, first, "the same batch gives the same bytes");
     }
-    assert_eq!(seen(transform(&plugin, "look-around").unwrap()), first, "on a fresh instance too");
+    assert_eq!(
+        seen(transform(&plugin, "look-around").unwrap()),
+        first,
+        "on a fresh instance too"
+    );
 }
 
 #[test]
@@ -123,7 +127,10 @@ fn what_no_plugin_is_given_stops_it_and_is_named() {
     ];
     for (act, expected) in cases {
         let cause = broken(&plugin, act);
-        assert!(matches!(&cause, Cause::Forbidden(what) if what == expected), "{act}: {cause}");
+        assert!(
+            matches!(&cause, Cause::Forbidden(what) if what == expected),
+            "{act}: {cause}"
+        );
     }
     // lifted item by item, a list is larger here than it was there: counted as what it takes here
     assert!(matches!(broken(&plugin, "large-socket"), Cause::Output(_)));
@@ -182,7 +189,11 @@ fn floods_of_output_are_cut_short_and_take_no_memory() {
     });
     answer.unwrap();
     let seconds = start.elapsed().as_secs() as usize + 1;
-    assert!((100..=(seconds + 1) * 101).contains(&lines.len()), "{} lines", lines.len());
+    assert!(
+        (100..=(seconds + 1) * 101).contains(&lines.len()),
+        "{} lines",
+        lines.len()
+    );
     assert!((900_000..1_000_000).contains(&left_out), "{left_out} left out");
 
     let (answer, lines, _) = Log::of(|| transform(&plugin, "newlines"));
@@ -190,7 +201,10 @@ fn floods_of_output_are_cut_short_and_take_no_memory() {
     assert_eq!(lines.len(), 0, "empty lines say nothing");
     let (answer, lines, _) = Log::of(|| transform(&plugin, "one-line"));
     answer.unwrap();
-    assert_eq!(lines.iter().map(String::len).collect::<Vec<_>>(), ["INFO ".len() + 1000 + "…".len()]);
+    assert_eq!(
+        lines.iter().map(String::len).collect::<Vec<_>>(),
+        ["INFO ".len() + 1000 + "…".len()]
+    );
     assert!(matches!(broken(&plugin, "too-much"), Cause::Output(limit) if limit == 16 << 20));
 }
 

@@ -21,6 +21,7 @@ fn broken() -> CallError {
         digest: "d".repeat(64),
         call: "transform",
         cause: Cause::Deadline(Duration::from_secs(1)),
+        backtrace: Vec::new(),
     })
 }
 

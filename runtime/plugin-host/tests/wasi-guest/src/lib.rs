@@ -21,7 +21,8 @@ struct Guest {
 
 impl Plugin for Guest {
     fn describe() -> Descriptor {
-        Descriptor::new("wasi-guest", "0.1.0", "Uses WASI.").key(ConfigKey::required("act", ConfigType::String))
+        Descriptor::new("wasi-guest", "0.1.0", "Uses WASI.")
+            .key(ConfigKey::required("act", ConfigType::String))
     }
 
     fn init(config: &mut Config) -> Option<Self> {
@@ -90,7 +91,9 @@ impl Transformation for Guest {
             "splice" => drop(out().splice(&stdin::get_stdin(), 1)),
             "complain" => {
                 let text = "Traceback:\n  line 12, in transform\n    return 1 / 0\nZeroDivisionError: division by zero\n";
-                stderr::get_stderr().write(text.as_bytes()).expect("stderr takes it");
+                stderr::get_stderr()
+                    .write(text.as_bytes())
+                    .expect("stderr takes it");
                 std::arch::wasm32::unreachable()
             }
             other => return Err(Failure::permanent(format!("no such act: {other}"))),
