@@ -167,7 +167,7 @@ impl Selection {
         })
     }
 
-    /// `schema.checkers.subjects`
+    /// `schema.subjects`
     fn subjects(values: &Values, problems: &mut Vec<Problem>) -> Option<Self> {
         let patterns = values.list(keys::SUBJECTS);
         if patterns.is_empty() {

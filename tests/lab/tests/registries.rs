@@ -13,7 +13,7 @@ use towpath_lab::{
     read::{self, Isolation},
     registry::Registry,
     towpath::{Connector, Status, Worker},
-    wait,
+    wait::{self, Hopeless},
 };
 
 const SOON: Duration = Duration::from_secs(120);
@@ -136,11 +136,14 @@ fn check(worker: &Worker) -> Option<Value> {
     status["connectors"][0]["checks"].get(0).cloned()
 }
 
-fn wait_for_check(worker: &Worker, state: &str) -> Result<Value> {
-    wait::until(&format!("the check is {state}"), SOON, || {
+fn wait_for_check(worker: &mut Worker, state: &str) -> Result<Value> {
+    let found = wait::until(&format!("the check is {state}"), SOON, || {
+        if let Some(status) = worker.process()?.ended()? {
+            return Err(Hopeless(format!("the worker ended: {status}")).into());
+        }
         Ok(check(worker).filter(|check| check["state"] == state))
-    })
-    .with_context(|| format!("{:?}\n{}", check(worker), worker.log_text()))
+    });
+    found.with_context(|| format!("{:?}\n{}", check(worker), worker.log_text()))
 }
 
 #[test]
@@ -244,13 +247,13 @@ fn a_schema_checker_finds_what_differs_until_nothing_does() -> Result<()> {
         .set("topics", "orders")
         .set("schema.checkers", "schemas")
         .set("schema.checkers.schemas.type", "schema-compatibility")
-        .set("schema.checkers.subjects", "money")
+        .set("schema.subjects", "money")
         .set("checkers.interval.seconds", "1")
         .set("source.cluster.schema.registry.url", &source.url())
         .set("target.cluster.schema.registry.url", &target.url());
     let mut worker = worker("", &connector)?;
     worker.start()?;
-    let found = wait_for_check(&worker, "blocking")?;
+    let found = wait_for_check(&mut worker, "blocking")?;
     let subjects: Vec<&str> = found["findings"]
         .as_array()
         .into_iter()
@@ -271,11 +274,11 @@ fn a_schema_checker_finds_what_differs_until_nothing_does() -> Result<()> {
         "{found}"
     );
     target.set_compatibility("orders-value", "FULL")?;
-    wait_for_check(&worker, "clean")?;
+    wait_for_check(&mut worker, "clean")?;
 
     // What cannot be looked at is not clean.
     target.kill()?;
-    let unknown = wait_for_check(&worker, "unknown")?;
+    let unknown = wait_for_check(&mut worker, "unknown")?;
     ensure!(
         unknown["trouble"]
             .as_str()

@@ -6,7 +6,7 @@ use towpath_domain::config::{Definition, Key, Presence, Shape};
 pub const SOURCE_LIMIT: &str = "source.max.bytes.per.second";
 pub const TARGET_LIMIT: &str = "target.max.bytes.per.second";
 
-pub(super) const SUBJECTS: &str = "schema.checkers.subjects";
+pub(super) const SUBJECTS: &str = "schema.subjects";
 pub(super) const DEAD_LETTERS: &str = "errors.deadletterqueue.topic.name";
 
 /// Every key of a `MirrorSource` connector besides those of plugins (`transforms.*` and the like).

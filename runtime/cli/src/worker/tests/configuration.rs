@@ -79,7 +79,7 @@ cannot be made is `unknown`, never `clean`. Mirroring does not wait for checks.
 - `acl.checkers` see the bindings of the target, and what must be there by those of the source: a binding on topics, however it names them, becomes one for each mirrored topic under its name on the target, and `ALL` one for each
   operation. What reads is due now, and so is every denial; what writes, and transactional ids, are pending, for writing moves later. Groups keep their names. Bindings on the cluster, users and delegation tokens are
   left out, and so are those of the mirror's own principals. It needs Describe on both clusters.
-- `schema.checkers` see the subjects `<topic>-key` and `<topic>-value` of every mirrored topic (TopicNameStrategy; on the target under its name there), and those of `schema.checkers.subjects`.
+- `schema.checkers` see the subjects `<topic>-key` and `<topic>-value` of every mirrored topic (TopicNameStrategy; on the target under its name there), and those of `schema.subjects`.
 
 **The build that is accepted is the one that runs.** With the configuration the sha256 of each plugin's file is stored in `offset.storage.topic`, before the first record. As long as an alias has the same
 type and the same keys of the plugin, later starts run that build, also when `plugin.path` has a newer version; when it does not have that build any more, the start is refused. An upgrade is a change of the
