@@ -2,7 +2,12 @@
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    for folder in ["../../sdk/cases/template", "../../sdk/rust/template"] {
+    for folder in [
+        "../../sdk/c",
+        "../../sdk/cases/template",
+        "../../sdk/rust/template",
+        "../../wit",
+    ] {
         println!("cargo:rerun-if-changed={folder}");
     }
 }

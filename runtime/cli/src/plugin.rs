@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod call;
 mod cases;
+mod contract;
 mod edits;
 mod findings;
 mod inspect;

@@ -1,6 +1,10 @@
 //! `towpath plugin` on components: the shipped ones pass the golden cases that their native tests pass, and what is wrong is told.
 
-use std::{fs, path::Path, process::Output};
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
 
 use anyhow::{Context, Result, ensure};
 use towpath_lab::{environment, plugins, towpath};
@@ -129,5 +133,181 @@ fn bench_measures_batches_of_each_size() -> Result<()> {
     ] {
         ensure!(text.contains(part), "{part:?} is missing in {text}");
     }
+    Ok(())
+}
+
+/// As [`tool`], in a folder, with Rust's dependencies compiled once for all such tests.
+fn tool_in(folder: &Path, arguments: &[&str], path: Option<&str>) -> Result<(Output, String)> {
+    let mut command = Command::new(towpath::binary()?);
+    command.arg("plugin").args(arguments).current_dir(folder).env(
+        "CARGO_TARGET_DIR",
+        environment::profile_dir()?.with_file_name("wasm-projects"),
+    );
+    if let Some(path) = path {
+        command.env("PATH", path);
+    }
+    let output = command.output()?;
+    let text = [&output.stdout[..], &output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    Ok((output, text))
+}
+
+fn sdk() -> String {
+    environment::workspace_dir()
+        .join("sdk/rust")
+        .display()
+        .to_string()
+}
+
+const KINDS: [&str; 6] = [
+    "transformation",
+    "router",
+    "predicate",
+    "validator",
+    "schema-checker",
+    "acl-checker",
+];
+
+#[test]
+fn a_new_project_of_every_kind_builds_and_does_what_its_cases_say() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let mut languages = vec![("rust", vec!["--sdk".to_owned(), sdk()])];
+    match ["clang", "wasm-ld"].map(environment::find_program) {
+        [Some(_), Some(_)] => languages.push(("c", Vec::new())),
+        _ => {
+            ensure!(
+                environment::variable("TOWPATH_TOOLCHAINS").as_deref() != Some("all"),
+                "clang or wasm-ld was not found, on Debian: apt-get install clang lld"
+            );
+            eprintln!(
+                "SKIPPED: new plugins in C, because clang or wasm-ld was not found, on Debian: apt-get install clang lld"
+            );
+        }
+    }
+    for (language, more) in &languages {
+        for kind in KINDS {
+            let name = format!("my-{kind}-in-{language}");
+            let more: Vec<&str> = more.iter().map(String::as_str).collect();
+            let new = ["new", &name, "--lang", language, "--kind", kind];
+            let (output, text) = tool_in(folder.path(), &[&new[..], &more].concat(), None)?;
+            ensure!(output.status.success(), "{name}: {text}");
+            let (output, text) = tool_in(folder.path(), &["build", &name], None)?;
+            ensure!(output.status.success(), "{name}: {text}");
+            for part in [&format!("{name}@0.1.0"), kind, "towpath:plugin/plugin@0.1.0"] {
+                ensure!(text.contains(part), "{name}: {part:?} is missing in {text}");
+            }
+            // The cases beside a component are its own.
+            let component = format!("{name}/{name}.wasm");
+            let (output, text) = tool_in(folder.path(), &["test", &component], None)?;
+            ensure!(
+                output.status.success() && text.contains(" 0 failed") && !text.contains("0 passed"),
+                "{name}: {text}"
+            );
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_new_project_cannot_be_is_told_and_nothing_is_written() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    fs::create_dir(folder.path().join("taken"))?;
+    fs::write(folder.path().join("taken/work.rs"), "mine")?;
+    let sdk = sdk();
+    let new = |name: &str, more: &[&str]| {
+        let arguments = [&["new", name, "--lang", "rust", "--kind", "router"], more].concat();
+        tool_in(folder.path(), &arguments, None)
+    };
+    for (name, more, expected) in [
+        ("taken", &["--sdk", &sdk][..], "taken exists and is not empty"),
+        (
+            "free",
+            &["--sdk", &sdk, "--path", "taken/work.rs"],
+            "work.rs is a file",
+        ),
+        (
+            "Mine",
+            &["--sdk", &sdk],
+            "does not start with a lower case letter",
+        ),
+        (
+            "../up",
+            &["--sdk", &sdk],
+            "does not start with a lower case letter",
+        ),
+        (
+            "a_b",
+            &["--sdk", &sdk],
+            "other characters than lower case letters",
+        ),
+        ("free", &["--sdk", "taken"], "no Cargo.toml of towpath-plugin"),
+        ("free", &[], "give --sdk"),
+        ("free", &["--kind", "sink"], "cannot be used multiple times"),
+    ] {
+        let (output, text) = new(name, more)?;
+        ensure!(
+            output.status.code() == Some(2) && text.contains(expected),
+            "{name} {more:?}: {text}"
+        );
+    }
+    ensure!(fs::read_dir(folder.path())?.count() == 1, "something was written");
+    ensure!(fs::read_to_string(folder.path().join("taken/work.rs"))? == "mine");
+    Ok(())
+}
+
+#[test]
+fn a_build_that_fails_says_why_and_leaves_the_component_before_it() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let (output, text) = tool_in(folder.path(), &["build"], None)?;
+    ensure!(
+        output.status.code() == Some(2) && text.contains("no Cargo.toml, plugin.c"),
+        "{text}"
+    );
+    let new = [
+        "new",
+        "broken",
+        "--lang",
+        "rust",
+        "--kind",
+        "router",
+        "--sdk",
+        &sdk(),
+    ];
+    let (output, text) = tool_in(folder.path(), &new, None)?;
+    ensure!(output.status.success(), "{text}");
+    let component = folder.path().join("broken/broken.wasm");
+    fs::write(&component, "an older build")?;
+    let source = folder.path().join("broken/src/lib.rs");
+    let sound = fs::read_to_string(&source)?;
+    for (text, expected) in [
+        (
+            sound.replace("topic.strip_prefix", "topic.strip_prefox"),
+            "strip_prefox",
+        ),
+        // It builds, but a worker would refuse it.
+        (
+            sound.replace("env!(\"CARGO_PKG_VERSION\")", "\"one\""),
+            "describes itself wrongly",
+        ),
+        (
+            sound.replace("export_plugin!(router", "// export_plugin!(router"),
+            "says nothing about its world",
+        ),
+    ] {
+        ensure!(text != sound, "{expected}: nothing was broken");
+        fs::write(&source, text)?;
+        let (output, text) = tool_in(folder.path(), &["build", "broken"], None)?;
+        ensure!(
+            output.status.code() == Some(1) && text.contains(expected),
+            "{text}"
+        );
+        ensure!(fs::read_to_string(&component)? == "an older build", "{expected}");
+    }
+    let (output, text) = tool_in(folder.path(), &["build", "broken"], Some("/nowhere"))?;
+    ensure!(
+        output.status.code() == Some(1)
+            && text.contains("rustc was not found: install Rust with https://rustup.rs"),
+        "{text}"
+    );
     Ok(())
 }

@@ -15,18 +15,32 @@ use crate::failure::Failure;
 pub(crate) struct Arguments {
     /// The component
     file: PathBuf,
-    /// The folder of the cases: each is a folder with config.json, input.json, and expected.json or error.txt
-    #[arg(long, value_name = "FOLDER", default_value = "cases")]
-    cases: PathBuf,
+    /// The folder of the cases: each is a folder with config.json, input.json, and expected.json or error.txt. By default the folder `cases` beside the
+    /// component, or else in the current folder
+    #[arg(long, value_name = "FOLDER")]
+    cases: Option<PathBuf>,
     /// Write what the plugin does now as what is expected of it: read the diff
     #[arg(long)]
     bless: bool,
 }
 
+// === impl Arguments ===
+
+impl Arguments {
+    fn folder(&self) -> PathBuf {
+        let beside = self.file.with_file_name("cases");
+        match &self.cases {
+            Some(cases) => cases.clone(),
+            None if beside.is_dir() => beside,
+            None => PathBuf::from("cases"),
+        }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let plugin = open(&arguments.file)?;
     let kind = kind(plugin.kind());
-    let cases = read_all(&arguments.cases, kind)
+    let cases = read_all(&arguments.folder(), kind)
         .map_err(|errors| Failure::Input(errors.0.iter().map(ToString::to_string).collect()))?;
     let mut failed = 0;
     for case in &cases {

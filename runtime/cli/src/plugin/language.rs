@@ -7,12 +7,14 @@ use include_dir::Dir;
 use super::new::Project;
 use crate::failure::Failure;
 
+mod c;
 mod rust;
 
 /// What `--lang` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Language {
     Rust,
+    C,
 }
 
 /// What there is to do in each language.
@@ -36,11 +38,12 @@ pub(super) trait Toolchain {
 // === impl Language ===
 
 impl Language {
-    const ALL: [Self; 1] = [Self::Rust];
+    const ALL: [Self; 2] = [Self::Rust, Self::C];
 
     pub(super) fn toolchain(self) -> &'static dyn Toolchain {
         match self {
             Self::Rust => &rust::Rust,
+            Self::C => &c::C,
         }
     }
 
