@@ -47,7 +47,7 @@ fn tool(arguments: &[&Path]) -> Result<(Output, String)> {
     Ok((output, text))
 }
 
-/// The language's version, built from a copy of its sources beside which the SDK lies as in the repository.
+/// The language's version, built where it lies in the repository.
 fn built(version: &Version, out: &Path) -> Result<PathBuf> {
     let project = environment::workspace_dir().join(version.project);
     let component = out.join(format!("{}.wasm", version.language));
