@@ -101,7 +101,7 @@ fn five_commands_lead_from_nothing_to_a_record_in_the_dead_letter_queue() -> Res
         anyhow::bail!("one letter, of two lines: {letters}");
     };
     assert_eq!(value, r#"{"name": "no id"}"#);
-    let told = "__connect.errors.exception.message=the value has no field id";
+    let told = "__connect.errors.exception.message=rejected: the value has no field id";
     ensure!(readme.contains(told), "the README quotes {told}");
     ensure!(headers.split(',').any(|header| header == told), "{headers}");
     ensure!(

@@ -34,11 +34,11 @@ const LINKER: Tool = Tool {
     remedy: "clang links plugins with it, on Debian: apt-get install lld",
 };
 
-/// The folders of the SDK's sources that a kind needs, and its world.
+/// A kind, its world, and the folders of the SDK's sources that it needs.
 const KINDS: [(&str, &str, &[&str]); 6] = [
     (
         "transformation",
-        "transformations",
+        "towpath:plugin/transformations",
         &["records", "transformation"],
     ),
     ("router", "towpath:plugin/routers", &["router"]),
