@@ -6,7 +6,7 @@ use wasmtime::{Trap, WasmBacktrace};
 
 use crate::{
     batch::{Misuse, Undeclared},
-    limits::Limits,
+    limits::{Limits, PARTS},
     state::State,
     wasi::Forbidden,
 };
@@ -130,6 +130,11 @@ impl Cause {
         }
         if root.contains("store handle limit exceeded") {
             return Self::Forbidden("it holds too many handles of resources".to_owned());
+        }
+        if root.contains("count too high") {
+            return Self::Malformed(format!(
+                "it has more than {PARTS} core instances, memories or tables"
+            ));
         }
         match trap {
             Some(trap) => Self::Trap {

@@ -21,6 +21,8 @@ pub struct Limits {
     pub log_line_bytes: usize,
     /// A plugin's file; larger ones are not compiled.
     pub component_bytes: usize,
+    /// Wall time of compiling a file (`plugin.compile.timeout.ms`).
+    pub compile_timeout: Duration,
 }
 
 /// Counts the memory of one store and refuses what is above the limit. A guest that is refused sees `memory.grow` fail, as the
@@ -30,6 +32,10 @@ pub(crate) struct Limiter {
     used: usize,
     refused: bool,
 }
+
+/// Core instances, memories and tables of one component, each. Language runtimes have some ten; a file of a few bytes a part could ask for thousands,
+/// of which each costs memory of ours that no limiter is asked about.
+pub(crate) const PARTS: usize = 100;
 
 // === impl Limits ===
 
@@ -43,6 +49,7 @@ impl Default for Limits {
             log_lines_per_second: 100,
             log_line_bytes: 1000,
             component_bytes: 64 << 20,
+            compile_timeout: Duration::from_secs(300),
         }
     }
 }
@@ -111,5 +118,17 @@ impl ResourceLimiter for Limiter {
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
         Ok(self.grow(desired.saturating_sub(current).saturating_mul(size_of::<usize>())))
+    }
+
+    fn instances(&self) -> usize {
+        PARTS
+    }
+
+    fn tables(&self) -> usize {
+        PARTS
+    }
+
+    fn memories(&self) -> usize {
+        PARTS
     }
 }

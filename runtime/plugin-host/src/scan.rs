@@ -6,7 +6,11 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{self, RecvTimeoutError},
+    },
+    thread,
 };
 
 use sha2::{Digest, Sha256};
@@ -58,6 +62,10 @@ pub enum Problem {
     CoreModule(String),
     #[error("is truncated or damaged ({0}); copy or build it again")]
     Damaged(String),
+    #[error(
+        "was still being compiled after {0:?}; raise `plugin.compile.timeout.ms` if the machine is slow, or build a smaller one"
+    )]
+    Slow(std::time::Duration),
     #[error("is not a component that can be compiled: {0}; build it again, for wasm32 without threads")]
     Invalid(String),
     #[error("is a component but no plugin: it exports none of {}; export one with the SDK", interfaces::KINDS.map(|(name, _)| name).join(", "))]
@@ -121,7 +129,7 @@ impl Scanner {
         let bytes = read(path, self.limits.component_bytes)?;
         preamble(path, &bytes)?;
         let digest = hex(&Sha256::digest(&bytes));
-        let (component, code) = self.compile(&bytes, &digest)?;
+        let (component, code) = self.compile(bytes, &digest)?;
         let Interfaces { kind, registries } = Interfaces::of(&component, &self.engine)?;
         let mut linker = self.linker.clone();
         let pre = wasi::link(&mut linker, &component, &self.engine)
@@ -159,7 +167,7 @@ impl Scanner {
         })
     }
 
-    fn compile(&self, bytes: &[u8], digest: &str) -> Result<(Component, Code), Problem> {
+    fn compile(&self, bytes: Vec<u8>, digest: &str) -> Result<(Component, Code), Problem> {
         if let Some(component) = self
             .cache
             .as_ref()
@@ -167,7 +175,8 @@ impl Scanner {
         {
             return Ok((component, Code::Cached));
         }
-        let component = Component::from_binary(&self.engine, bytes).map_err(|error| {
+        let length = bytes.len();
+        let component = self.compile_in_time(bytes)?.map_err(|error| {
             let text = format!("{error:#}").replace('\n', " ");
             // the parser's words for a file that is shorter than its sections say
             let cut = ["unexpected end", "out of bounds (bound"]
@@ -179,13 +188,35 @@ impl Scanner {
                 Problem::Invalid(text)
             }
         })?;
-        info!(digest, bytes = bytes.len(), "plugin compiled");
+        info!(digest, bytes = length, "plugin compiled");
         if let Some(cache) = &self.cache {
             cache.store(digest, &component);
         }
         Ok((component, Code::Compiled))
     }
+
+    /// A compiler cannot be interrupted: what takes too long goes on in its thread, until the process that refuses the file ends.
+    fn compile_in_time(&self, bytes: Vec<u8>) -> Result<wasmtime::Result<Component>, Problem> {
+        let engine = self.engine.clone();
+        let (done, result) = mpsc::channel();
+        let compile = move || drop(done.send(Component::from_binary(&engine, &bytes)));
+        thread::Builder::new()
+            .name("towpath-compile".to_owned())
+            .stack_size(COMPILER_STACK)
+            .spawn(compile)
+            .map_err(Problem::Unreadable)?;
+        match result.recv_timeout(self.limits.compile_timeout) {
+            Ok(compiled) => Ok(compiled),
+            Err(RecvTimeoutError::Timeout) => Err(Problem::Slow(self.limits.compile_timeout)),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(Problem::Invalid("the compiler panicked on it".to_owned()))
+            }
+        }
+    }
 }
+
+/// Bytes; of the threads that have always compiled.
+const COMPILER_STACK: usize = 8 << 20;
 
 /// The files that an entry of `plugin.path` stands for: itself, or every `*.wasm` directly in it, by name.
 pub(crate) fn files(entry: &Path) -> Result<Vec<PathBuf>, Problem> {

@@ -80,13 +80,21 @@ pub fn build(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes components for tests into a folder: `hostile`, which misbehaves as its key `act` says, and the SDK's examples of a predicate and a validator.
+/// Writes components for tests into a folder: `hostile` of four kinds, which misbehave as their key `act` says, and the SDK's examples of a predicate and a validator.
 pub fn build_adversaries(out: &Path) -> Result<()> {
     fs::create_dir_all(out)?;
     componentize(
         &cargo(&["-p", "hostile"])?.join("hostile.wasm"),
         &out.join("hostile.wasm"),
     )?;
+    let hostile = cargo(&["-p", "hostile", "--examples"])?.join("examples");
+    for name in [
+        "hostile_router.wasm",
+        "hostile_predicate.wasm",
+        "hostile_validator.wasm",
+    ] {
+        componentize(&hostile.join(name), &out.join(name))?;
+    }
     let examples = cargo(&[
         "-p",
         "towpath-plugin",

@@ -15,6 +15,7 @@
 mod refusal;
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
@@ -68,6 +69,29 @@ pub struct ConnectorStatus {
     pub lag: Lag,
     #[serde(default)]
     pub mirrored: Mirrored,
+    #[serde(default)]
+    pub plugins: Vec<PluginStatus>,
+}
+
+/// What an alias's plugin did.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PluginStatus {
+    pub alias: String,
+    pub kind: String,
+    pub name: String,
+    pub version: String,
+    pub digest: String,
+    pub calls: u64,
+    pub call_ms_total: f64,
+    pub call_ms_max: f64,
+    pub memory_bytes_max: u64,
+    /// By cause.
+    pub broken: BTreeMap<String, u64>,
+    /// `in`, `out`, `dropped`, `rejected`, `unanswered`; of no router.
+    #[serde(default)]
+    pub records: BTreeMap<String, u64>,
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

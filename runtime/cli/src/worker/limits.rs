@@ -74,7 +74,7 @@ pub(super) fn owns(key: &str) -> bool {
     split(key).is_some()
 }
 
-/// From values that have all of [`LIMITS`].
+/// From values that have all of [`LIMITS`]. How long compiling may take is for all: a plugin has no name before.
 pub(super) fn of(values: &Values) -> host::Limits {
     let number = |key| usize::try_from(values.int(key)).unwrap_or_default();
     let millis = |key| Duration::from_millis(values.int(key).unsigned_abs());

@@ -43,6 +43,15 @@ pub(super) const DEFINITION: Definition = Definition {
             presence: Presence::Optional,
             documentation: "where compiled plugins are kept; $XDG_CACHE_HOME/towpath/plugins or ~/.cache/towpath/plugins when missing",
         },
+        Key {
+            name: "plugin.compile.timeout.ms",
+            shape: Shape::Int {
+                min: 100,
+                max: 3_600_000,
+            },
+            presence: Presence::Default("300000"),
+            documentation: "the longest compiling a plugin may take, which happens once a file, ms",
+        },
         LIMITS[0],
         LIMITS[1],
         LIMITS[2],
@@ -174,7 +183,10 @@ impl Properties {
                     .get("plugin.cache.dir")
                     .map(PathBuf::from)
                     .or_else(default_cache),
-                limits: limits::of(values),
+                limits: host::Limits {
+                    compile_timeout: millis("plugin.compile.timeout.ms"),
+                    ..limits::of(values)
+                },
                 limits_of: named.limits.clone(),
             },
             named,

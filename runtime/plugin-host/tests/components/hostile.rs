@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use towpath_plugin_host::{CallError, Cause, InitError, Limits, Plugin};
+use towpath_plugin_host::{CallError, Cause, InitError, Limits, Pair, Plugin};
 use tracing_subscriber::{Layer, layer::SubscriberExt};
 
 use crate::guests::{self, Lab, TestRecords, config};
@@ -277,4 +277,185 @@ fn counters_are_kept_and_limited() {
     let counters = plugin.counters();
     assert_eq!(counters.len(), 16);
     assert!(counters.contains(&("records".to_owned(), 6)), "{counters:?}");
+}
+
+#[test]
+fn where_it_broke_is_told_by_names_of_functions() {
+    let (_lab, plugin) = Lab::plugin("hostile", limits());
+    for act in ["trap", "loop", "recursion"] {
+        let mut transformation = plugin.transformation(&config(&[("act", act)])).unwrap();
+        let error = transformation.transform(TestRecords::texts(&["a"])).unwrap_err();
+        let CallError::Broken(broken) = error else {
+            panic!("{error}")
+        };
+        let named = broken.backtrace.iter().any(|frame| {
+            ["hostile::", "towpath_plugin::guest::"]
+                .iter()
+                .any(|name| frame.contains(name))
+        });
+        assert!(named, "{act}: {:?}", broken.backtrace);
+        assert!(
+            broken
+                .backtrace
+                .iter()
+                .all(|frame| frame.len() < 1000 && !frame.contains('\n'))
+        );
+        assert!(
+            !broken.kind().contains("trapped in"),
+            "a guest's own words may be a record's"
+        );
+    }
+    assert_eq!(plugin.figures().usage().broken.trap, 2);
+    assert_eq!(plugin.figures().usage().broken.deadline, 1);
+}
+
+#[test]
+fn calls_are_counted_for_each_use_of_a_plugin() {
+    let (_lab, plugin) = Lab::plugin("hostile", limits());
+    let (one, other) = (plugin.attached(), plugin.attached());
+    let mut count = one.transformation(&config(&[("act", "count")])).unwrap();
+    for _ in 0..5 {
+        count.transform(TestRecords::texts(&["a", "b"])).unwrap();
+    }
+    let usage = one.figures().usage();
+    assert_eq!(usage.calls, 5);
+    assert!(usage.call_ms_max > 0.0 && usage.call_ms_total >= usage.call_ms_max);
+    assert!((1 << 16..64 << 20).contains(&usage.memory_bytes_max), "{usage:?}");
+    assert!(one.counters().contains(&("records".to_owned(), 10)));
+    assert_eq!((other.figures().usage().calls, other.counters().len()), (0, 0));
+}
+
+#[test]
+fn text_that_is_not_utf8_breaks_the_plugin() {
+    let (_lab, plugin) = Lab::plugin("hostile", limits());
+    for act in ["utf8-topic", "utf8-reason"] {
+        let cause = in_transform(&plugin, act);
+        assert!(
+            matches!(&cause, Cause::Malformed(what) if what.contains("could not be read") && what.contains("utf-8")),
+            "{act}: {cause}"
+        );
+    }
+}
+
+/// A section of a binary: its id, its length as LEB128, its content.
+fn section(id: u8, content: &[u8]) -> Vec<u8> {
+    [&[id][..], &leb(content.len()), content].concat()
+}
+
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let byte = (number & 0x7f) as u8;
+        number >>= 7;
+        if number == 0 {
+            bytes.push(byte);
+            return bytes;
+        }
+        bytes.push(byte | 0x80);
+    }
+}
+
+/// A core module with one function that adds so many times.
+fn module(additions: usize) -> Vec<u8> {
+    // locals: none; the argument; then `local.get 0, i32.mul, local.get 0, i32.add` again and again; end
+    let body = [
+        &[0, 0x20, 0][..],
+        &[0x20, 0, 0x6c, 0x20, 0, 0x6a].repeat(additions),
+        &[0x0b],
+    ]
+    .concat();
+    let code = [&leb(1)[..], &leb(body.len()), &body].concat();
+    let head = b"\0asm\x01\0\0\0";
+    [
+        &head[..],
+        &section(1, &[1, 0x60, 1, 0x7f, 1, 0x7f]),
+        &section(3, &[1, 0]),
+        &section(10, &code),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_component_that_takes_too_long_to_compile_is_refused_in_time() {
+    let head = b"\0asm\x0d\0\x01\0";
+    let bomb = [&head[..], &section(1, &module(400_000))].concat();
+    let lab = Lab::new();
+    lab.add("bomb.wasm", &bomb);
+    let start = Instant::now();
+    let (host, errors) = lab.open_with(Limits {
+        compile_timeout: Duration::from_millis(30),
+        ..Limits::default()
+    });
+    assert_eq!(host.plugins().count(), 0);
+    let sentence = errors[0].to_string();
+    assert!(
+        sentence.contains("was still being compiled after 30ms"),
+        "{sentence}"
+    );
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_component_of_hundreds_of_parts_is_refused_before_they_are_there() {
+    let plugin = guests::component("mask_field");
+    // Which number our module has among those of the component is not known from here.
+    let problem = (0..10).find_map(|index| {
+        let parts = [&leb(200)[..], &[0, index, 0].repeat(200)].concat();
+        let bomb = [&plugin[..], &section(1, &module(1)), &section(2, &parts)].concat();
+        let problem = Lab::problem_or_none(&bomb)?;
+        problem.contains("broke in `describe`").then_some(problem)
+    });
+    let problem = problem.expect("one of them is taken by the parser");
+    assert!(
+        problem.contains("more than 100 core instances, memories or tables"),
+        "{problem}"
+    );
+}
+
+#[test]
+fn predicates_and_validators_are_held_to_the_contract_too() {
+    let (_lab, plugin) = Lab::plugin("examples/hostile_predicate", limits());
+    for (act, expected) in [
+        ("trap", "it trapped"),
+        ("loop", "it ran for more than 500ms"),
+        ("out-of-range", "it matches record 2 of a batch of 2"),
+        ("twice", "its matches do not ascend"),
+        ("output", "its answer is larger than 16777216 bytes"),
+        ("undeclared", "it read keys"),
+        ("random", "its matches do not ascend"),
+    ] {
+        let mut predicate = plugin.predicate(&config(&[("act", act)])).unwrap();
+        let error = predicate
+            .matching(TestRecords::texts(&["a", "bad"]))
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{act}: {error}");
+        assert!(
+            predicate.matching(TestRecords::texts(&["a", "b"])).is_ok(),
+            "{act}: a fresh instance"
+        );
+    }
+    let (_lab, plugin) = Lab::plugin("examples/hostile_validator", limits());
+    for (act, expected) in [
+        ("trap", "it trapped"),
+        ("loop", "it ran for more than 500ms"),
+        ("out-of-range", "1 "),
+        ("twice", "ascend"),
+        ("output", "its answer is larger than 16777216 bytes"),
+        ("undeclared", "it read keys"),
+        ("utf8", "could not be read"),
+        ("random", "ejection"),
+    ] {
+        let mut validator = plugin.validator(&config(&[("act", act)])).unwrap();
+        let batch = TestRecords::texts(&["bad"]);
+        let pairs = [Pair {
+            source: Some(0),
+            target: Some(0),
+        }];
+        let error = validator
+            .validate(batch.clone(), batch, &pairs)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{act}: {error}");
+    }
 }
