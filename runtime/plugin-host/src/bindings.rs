@@ -5,6 +5,12 @@
 /// The version of the contract that these bindings speak.
 pub(crate) const VERSION: &str = "0.1.0";
 
+/// The versions of `towpath:plugin` that are understood, oldest first: one file of bindings each.
+pub(crate) const SUPPORTED: &[&str] = &[VERSION];
+
+/// The same of `towpath:checks`, which goes its own way.
+pub(crate) const SUPPORTED_CHECKS: &[&str] = &["0.1.0"];
+
 mod any {
     wasmtime::component::bindgen!({
         path: "../../wit/plugin",

@@ -19,7 +19,7 @@ pub struct Figures {
     longest: AtomicU64,
     /// bytes
     memory: AtomicU64,
-    broken: [AtomicU64; 6],
+    broken: [AtomicU64; 7],
 }
 
 /// How the figures stand. Times are of the host and the guest together, and end with a call that broke.
@@ -42,6 +42,7 @@ pub struct Breaks {
     pub output: u64,
     pub malformed: u64,
     pub undeclared: u64,
+    pub forbidden: u64,
 }
 
 // === impl Figures ===
@@ -62,7 +63,7 @@ impl Figures {
     /// Each figure is right; they may be of moments that are a call apart.
     pub fn usage(&self) -> Usage {
         let millis = |nanos: &AtomicU64| nanos.load(Relaxed) as f64 / 1e6;
-        let [trap, deadline, memory, output, malformed, undeclared] =
+        let [trap, deadline, memory, output, malformed, undeclared, forbidden] =
             self.broken.each_ref().map(|count| count.load(Relaxed));
         Usage {
             calls: self.calls.load(Relaxed),
@@ -76,6 +77,7 @@ impl Figures {
                 output,
                 malformed,
                 undeclared,
+                forbidden,
             },
         }
     }
@@ -89,5 +91,6 @@ fn index(cause: &Cause) -> usize {
         Cause::Output(_) => 3,
         Cause::Malformed(_) => 4,
         Cause::Undeclared(_) => 5,
+        Cause::Forbidden(_) => 6,
     }
 }

@@ -13,6 +13,7 @@ use std::{
     thread,
 };
 
+use semver::Version;
 use sha2::{Digest, Sha256};
 use towpath_domain::plugin::Kind;
 use tracing::info;
@@ -73,10 +74,16 @@ pub enum Problem {
     #[error("exports the interfaces of {0} and {1}: a plugin has one kind, make two of it")]
     TwoKinds(Kind, Kind),
     #[error(
-        "speaks version {found} of the plugin contract, this host speaks {}; build it with that version of the SDK",
-        crate::bindings::VERSION
+        "speaks version {found} of the {contract}, this host speaks {}; {}",
+        range(supported),
+        way_out(found, supported)
     )]
-    Version { found: String },
+    Version {
+        contract: &'static str,
+        found: String,
+        /// oldest first
+        supported: &'static [&'static str],
+    },
     #[error(
         "imports `{0}`, which no plugin is given; leave out the library that needs it, or build it for another target (see sdk/)"
     )]
@@ -268,6 +275,58 @@ fn unreadable(error: io::Error) -> Problem {
     }
 }
 
+/// `0.1.0`, or `0.1.0 to 0.3.0`.
+fn range(supported: &[&str]) -> String {
+    match supported {
+        [] => "none".to_owned(),
+        [only] => (*only).to_owned(),
+        [oldest, .., newest] => format!("{oldest} to {newest}"),
+    }
+}
+
+fn way_out(found: &str, supported: &[&str]) -> String {
+    let newest = supported.last().copied().unwrap_or_default();
+    let is_newer = match (Version::parse(found), Version::parse(newest)) {
+        (Ok(found), Ok(newest)) => found > newest,
+        _ => false,
+    };
+    if is_newer {
+        format!("upgrade Towpath, or build it with the SDK of {newest}")
+    } else {
+        format!("build it with the SDK of {newest}")
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_version_is_told_with_the_range_and_a_way_out() {
+        let problem = |found: &str, supported| {
+            let found = found.to_owned();
+            Problem::Version {
+                contract: "plugin contract",
+                found,
+                supported,
+            }
+            .to_string()
+        };
+        let supported = &["1.0.0", "1.1.0", "2.0.0"];
+        let start = "of the plugin contract, this host speaks 1.0.0 to 2.0.0";
+        assert_eq!(
+            problem("2.0.1", supported),
+            format!("speaks version 2.0.1 {start}; upgrade Towpath, or build it with the SDK of 2.0.0")
+        );
+        for found in ["0.9.0", "1.0.7", "none", "newest"] {
+            assert_eq!(
+                problem(found, supported),
+                format!("speaks version {found} {start}; build it with the SDK of 2.0.0")
+            );
+        }
+    }
 }

@@ -82,8 +82,8 @@ impl Voice {
 
     /// Counts lines that nobody tried to log.
     pub(crate) fn leave_out(&self, lines: u64) {
-        let mut said = self.said();
-        said.suppressed = said.suppressed.saturating_add(lines);
+        let mut rate = lock(&self.rate);
+        rate.suppressed = rate.suppressed.saturating_add(lines);
     }
 
     pub(crate) fn lines_per_second(&self) -> usize {

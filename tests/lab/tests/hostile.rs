@@ -473,7 +473,7 @@ fn what_breaks_before_the_first_record_keeps_the_worker_from_starting() -> Resul
     let lines: Vec<&[&str]> = lines.iter().map(|line| &line[..]).collect();
     let said = worker.refuses(&lines)?;
     ensure!(
-        said.contains("a plugin broke") && said.contains("towpath_plugin::guest::"),
+        said.contains("a plugin broke") && said.contains("hostile::recurse"),
         "where, in the log: {said}"
     );
     ensure!(
@@ -597,7 +597,7 @@ fn two_hundred_instances_of_a_plugin_share_its_code() -> Result<()> {
         worker.wait_for("its task to have the partition", SOON, |status| {
             status
                 .partition("many", 0)
-                .is_some_and(|partition| partition.state == "running")
+                .is_some_and(|partition| partition.state == "mirroring")
         })?;
         let resident = worker.process()?.resident_bytes()?;
         worker.stop()?;

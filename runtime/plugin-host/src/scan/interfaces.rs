@@ -4,7 +4,10 @@ use towpath_domain::plugin::Kind;
 use wasmtime::{Engine, component::Component};
 
 use super::Problem;
-use crate::{bindings::VERSION, wasi};
+use crate::{
+    bindings::{SUPPORTED, SUPPORTED_CHECKS},
+    wasi,
+};
 
 /// The exported interface that makes each kind.
 pub(super) const KINDS: [(&str, Kind); 6] = [
@@ -15,9 +18,6 @@ pub(super) const KINDS: [(&str, Kind); 6] = [
     ("towpath:checks/schema-checker", Kind::SchemaChecker),
     ("towpath:checks/acl-checker", Kind::AclChecker),
 ];
-
-/// `towpath:checks`' version, which goes its own way.
-const CHECKS_VERSION: &str = "0.1.0";
 
 /// Open to every plugin.
 const IMPORTS: [&str; 4] = [
@@ -54,9 +54,7 @@ impl Interfaces {
                 .iter()
                 .find(|(interface, _)| *interface == name)
                 .map(|(_, kind)| *kind);
-            if found.is_some() || name == PLUGIN {
-                check_version(name, version)?;
-            }
+            check_version(name, version)?;
             described |= name == PLUGIN;
             match (kind, found) {
                 (Some(one), Some(other)) => return Err(Problem::TwoKinds(one, other)),
@@ -72,12 +70,12 @@ impl Interfaces {
             if wasi::answers(name, version) {
                 continue;
             }
+            check_version(name, version)?;
             if name == REGISTRIES {
                 registries = true;
             } else if !IMPORTS.contains(&name) {
                 return Err(Problem::Import((*import).to_owned()));
             }
-            check_version(name, version)?;
         }
         if registries && matches!(kind, Kind::Router | Kind::Predicate) {
             return Err(Problem::NeverGranted(kind));
@@ -90,21 +88,26 @@ fn split(interface: &str) -> (&str, &str) {
     interface.split_once('@').unwrap_or((interface, ""))
 }
 
+/// Whatever is of the contract's packages must be of a version that this host speaks, whether it knows the interface or not.
 fn check_version(name: &str, version: &str) -> Result<(), Problem> {
-    let ours = if name.starts_with("towpath:checks/") {
-        CHECKS_VERSION
+    let (contract, supported) = if name.starts_with("towpath:plugin/") {
+        ("plugin contract", SUPPORTED)
+    } else if name.starts_with("towpath:checks/") {
+        ("contract of checkers", SUPPORTED_CHECKS)
     } else {
-        VERSION
+        return Ok(());
     };
-    if version == ours {
+    if supported.contains(&version) {
         return Ok(());
     }
     Err(Problem::Version {
+        contract,
         found: if version.is_empty() {
             "none".to_owned()
         } else {
             version.to_owned()
         },
+        supported,
     })
 }
 
@@ -134,7 +137,17 @@ mod tests {
                 .err()
                 .map(|problem| problem.to_string())
         };
-        let cases: [(&[&str], &[&str], &str); 7] = [
+        let cases: [(&[&str], &[&str], &str); 9] = [
+            (
+                &[PLUGIN, "towpath:plugin/enricher@0.9.0"],
+                &[],
+                "speaks version 0.9.0 of the plugin contract, this host speaks 0.1.0; upgrade Towpath",
+            ),
+            (
+                &[PLUGIN, router],
+                &["towpath:plugin/clock@0.0.9"],
+                "speaks version 0.0.9 of the plugin contract, this host speaks 0.1.0; build it",
+            ),
             (&[], &[], "no plugin"),
             (&[router], &[], "no plugin"),
             (

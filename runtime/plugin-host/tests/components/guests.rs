@@ -63,6 +63,8 @@ fn build() -> PathBuf {
         "-p",
         "hostile",
         "-p",
+        "recorded",
+        "-p",
         "wasi-guest",
     ]);
     cargo(&["-p", "hostile", "--examples"]);

@@ -34,6 +34,12 @@ const WORKER: &str = r#"
 `towpath worker --config FILE`: a Java properties file. It is read once, at the start.
 "#;
 
+const LIMITS: &str = r#"
+**Limits of one plugin** stand under its name: `plugin.<name>.memory.bytes`, `plugin.<name>.call.timeout.ms`, `plugin.<name>.init.timeout.ms`, `plugin.<name>.output.bytes`, `plugin.<name>.log.lines`, such as
+`plugin.json-schema.memory.bytes=134217728`. What is not given is as for all. They hold for all versions and uses of the plugin; a name that is not in `plugin.path` is a mistake. Only `describe`, which says the name, may use
+the most that any plugin may.
+"#;
+
 const CONNECTOR: &str = r#"
 ## MirrorSource connector
 
@@ -85,6 +91,11 @@ cannot be made is `unknown`, never `clean`. Mirroring does not wait for checks.
 type and the same keys of the plugin, later starts run that build, also when `plugin.path` has a newer version; when it does not have that build any more, the start is refused. An upgrade is a change of the
 alias's configuration, such as its version in `type`. (Another value of a password is not: not even a hash of it is stored.)
 
+**What plugins do** is in the status file under `plugins` of each connector, since it was started: alias, kind, name, version, the first 12 digits of the sha256, `calls`, `call_ms_total`, `call_ms_max`,
+`memory_bytes_max` (of one instance, linear memory and tables), `broken` by cause (`trap`, `deadline`, `memory`, `output`, `malformed`, `undeclared`, `forbidden`), the `records` of all but routers (`in`; `out`; `dropped` by
+its edits; `rejected`; `unanswered`: it failed or broke), and the plugin's own `counters`. What is asked about again counts again. When a plugin breaks, the log has one line with the plugin, version, sha256, where the records are, the
+cause and the guest's functions that were running, without what is in the records: at most ten lines in ten seconds an alias. (What the guest logs itself is its own.)
+
 **When a plugin cannot pass a record** (it rejects the record, fails, or breaks: a trap, a deadline, a limit, an answer that breaks the contract), it is called
 once more on a fresh instance when it broke, and then record by record, so that all others have their answer. `errors.tolerance=none`: everything before
 the record is mirrored, and the partition stops at it. `errors.tolerance=all`: the record is left out, counted as `skipped`, and goes to the dead letter queue when there is one.
@@ -110,6 +121,7 @@ fn the_reference_follows_from_the_rows() {
     let mut text = HEAD.to_owned();
     text.push_str(WORKER);
     table(&mut text, &properties::DEFINITION);
+    text.push_str(LIMITS);
     text.push_str(CONNECTOR);
     table(&mut text, &config::DEFINITION);
     text.push_str(TRANSFORMS);
