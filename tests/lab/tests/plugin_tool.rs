@@ -240,6 +240,7 @@ fn what_a_new_project_cannot_be_is_told_and_nothing_is_written() -> Result<()> {
             &["--sdk", &sdk],
             "other characters than lower case letters",
         ),
+        ("towpath-plugin", &["--sdk", &sdk], "is a package of the SDK's"),
         ("free", &["--sdk", "taken"], "no Cargo.toml of towpath-plugin"),
         ("free", &[], "give --sdk"),
         ("free", &["--kind", "sink"], "cannot be used multiple times"),

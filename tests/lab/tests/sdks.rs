@@ -104,3 +104,128 @@ fn the_same_cases_give_the_same_bytes_in_every_language() -> Result<()> {
     }
     Ok(())
 }
+
+/// Texts that are JSON, and texts that only look so, each with a field `customer.id` where there is an object.
+fn json_texts() -> Vec<Vec<u8>> {
+    let mut texts: Vec<Vec<u8>> = [
+        r#"{"customer":{"id":null}}"#,
+        " \t\r\n{ \"a\" : [ ] , \"customer\" : { \"x\" : { } , \"id\" : -0.5e+3 } } \n",
+        r#"{"customer":{"ID":1},"id":2}"#,
+        r#"{"\u0063ustomer":{"\u0069d":1}}"#,
+        r#"{"customer":{"id\u0000":1}}"#,
+        r#"{"customer":{"i":1,"idd":2,"":3}}"#,
+        r#"{"customer":[{"id":1}]}"#,
+        r#"{"customer":"id"}"#,
+        r#"{"a":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00é😀","customer":{"id":""}}"#,
+        r#""customer""#,
+        "[]",
+        "0",
+        "-0",
+        "true",
+        "null",
+        "",
+        " ",
+        "{",
+        "}",
+        "{}x",
+        "{} {}",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        r#"{"a":1,}"#,
+        r#"{"a"}"#,
+        r#"{"a":}"#,
+        r#"{a:1}"#,
+        r#"{"a":1 "b":2}"#,
+        r#"{'a':1}"#,
+        "01",
+        "-",
+        "+1",
+        "1.",
+        ".5",
+        "1e",
+        "1e+",
+        "0x1",
+        "NaN",
+        "Infinity",
+        "tru",
+        "truee",
+        "nul",
+        r#""a"#,
+        r#""\x""#,
+        r#""\u12""#,
+        r#""\u12g4""#,
+        r#""\ud83d\u12""#,
+        "\"a\nb\"",
+        "\u{feff}{}",
+        "/* no */ {}",
+    ]
+    .map(|text| text.as_bytes().to_vec())
+    .to_vec();
+    // UTF-8: cut off, overlong, a surrogate, above the last character, a continuation alone.
+    for bytes in [
+        &b"\xe2\x82"[..],
+        b"\xc0\xaf",
+        b"\xe0\x80\xaf",
+        b"\xed\xa0\x80",
+        b"\xf4\x90\x80\x80",
+        b"\x80",
+        b"\xff",
+    ] {
+        texts.push([b"\"", bytes, b"\""].concat());
+    }
+    for depth in [127, 128, 100_000] {
+        texts.push([b"[".repeat(depth), b"]".repeat(depth)].concat());
+    }
+    texts
+}
+
+#[test]
+fn a_new_validator_takes_the_same_texts_for_json_in_every_language() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let case = folder.path().join("cases").join("texts");
+    fs::create_dir_all(&case)?;
+    let (mut pairs, mut rejections) = (Vec::new(), Vec::new());
+    for (index, text) in json_texts().iter().enumerate() {
+        let value = serde_json::json!({ "base64": data_encoding::BASE64.encode(text) });
+        pairs.push(serde_json::json!({ "target": { "value": value } }));
+        let reason = match serde_json::from_slice::<serde_json::Value>(text) {
+            Ok(value) if value.pointer("/customer/id").is_some() => continue,
+            Ok(_) => "the value has no field customer.id",
+            Err(_) => "the value is not JSON",
+        };
+        rejections.push(serde_json::json!({ "index": index, "reason": reason }));
+    }
+    ensure!(rejections.len() < pairs.len(), "some are right");
+    fs::write(case.join("config.json"), r#"{"field": "customer.id"}"#)?;
+    fs::write(
+        case.join("input.json"),
+        serde_json::json!({ "pairs": pairs }).to_string(),
+    )?;
+    let expected = serde_json::json!({ "rejections": rejections }).to_string();
+    fs::write(case.join("expected.json"), expected)?;
+    for version in &VERSIONS {
+        if !is_installed(version)? {
+            continue;
+        }
+        let language = version.language.to_lowercase();
+        let name = format!("json-in-{language}");
+        let (project, sdk) = (
+            folder.path().join(&name),
+            environment::workspace_dir().join("sdk/rust"),
+        );
+        let new = ["new", &name, "--lang", &language, "--kind", "validator", "--sdk"].map(Path::new);
+        let (output, text) = tool(&[&new[..], &[&sdk, "--path".as_ref(), &project]].concat())?;
+        ensure!(output.status.success(), "{language}: {text}");
+        let (output, text) = tool(&["build".as_ref(), &project])?;
+        ensure!(output.status.success(), "{language}: {text}");
+        let component = project.join(format!("{name}.wasm"));
+        let cases = folder.path().join("cases");
+        let (output, text) = tool(&["test".as_ref(), &component, "--cases".as_ref(), &cases])?;
+        ensure!(
+            output.status.success() && text.contains("1 passed"),
+            "{language}: {text}"
+        );
+    }
+    Ok(())
+}

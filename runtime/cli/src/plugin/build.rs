@@ -28,6 +28,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // Everything that a build makes is in one folder, whatever the language.
     let work = project.join("target").join("plugin");
     fs::create_dir_all(&work).with_context(|| format!("cannot make {}", work.display()))?;
+    // Two builds of a project at once would link each other's files.
+    let lock = fs::File::create(work.join("lock")).context("cannot lock the project")?;
+    lock.lock().context("cannot lock the project")?;
     let bytes = language.toolchain().build(project, &work)?;
     let component = Component::read(bytes).context("the toolchain made no component")?;
     let made = work.join("plugin.wasm");

@@ -22,6 +22,9 @@ pub(super) struct Rust;
 static TEMPLATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sdk/rust/template");
 
 const TARGET: &str = "wasm32-unknown-unknown";
+/// Cargo cannot tell a package from one of the same name and version among its dependencies.
+const OURS: [&str; 2] = ["towpath-plugin", "towpath-plugin-cases"];
+
 const CARGO: Tool = Tool {
     program: "cargo",
     remedy: "install Rust with https://rustup.rs",
@@ -43,6 +46,10 @@ impl Toolchain for Rust {
     }
 
     fn placeholders(&self, project: &Project) -> Result<Vec<(&'static str, String)>, Failure> {
+        if OURS.contains(&project.name.as_str()) {
+            let sentence = format!("{}: is a package of the SDK's; take another name", project.name);
+            return Err(Failure::Input(vec![sentence]));
+        }
         let sdk = match &project.sdk {
             Some(sdk) if is_sdk(sdk) => sdk.clone(),
             Some(sdk) => {

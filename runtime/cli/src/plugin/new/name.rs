@@ -25,7 +25,7 @@ impl Name {
         Err(format!("a plugin's name {wrong}; such as mask-cards"))
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
