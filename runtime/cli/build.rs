@@ -5,6 +5,8 @@ fn main() {
     for folder in [
         "../../sdk/c",
         "../../sdk/cases/template",
+        "../../sdk/javascript/template",
+        "../../sdk/python/template",
         "../../sdk/rust/template",
         "../../wit",
     ] {

@@ -3,6 +3,10 @@
 //! The SDK leaves a description of the plugin's world in a custom section of the module; this reads it, and wraps the module accordingly.
 #![forbid(unsafe_code)]
 
+mod borrows;
+
+pub use borrows::return_borrows;
+
 use wit_component::{ComponentEncoder, DecodedWasm};
 
 /// A plugin's component.

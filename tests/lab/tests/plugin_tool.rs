@@ -171,21 +171,42 @@ const KINDS: [&str; 6] = [
 #[test]
 fn a_new_project_of_every_kind_builds_and_does_what_its_cases_say() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut languages = vec![("rust", vec!["--sdk".to_owned(), sdk()])];
-    match ["clang", "wasm-ld"].map(environment::find_program) {
-        [Some(_), Some(_)] => languages.push(("c", Vec::new())),
-        _ => {
-            ensure!(
-                environment::variable("TOWPATH_TOOLCHAINS").as_deref() != Some("all"),
-                "clang or wasm-ld was not found, on Debian: apt-get install clang lld"
-            );
-            eprintln!(
-                "SKIPPED: new plugins in C, because clang or wasm-ld was not found, on Debian: apt-get install clang lld"
-            );
-        }
+    let mut languages = vec![("rust", vec!["--sdk".to_owned(), sdk()], &KINDS[..])];
+    // compiling CPython takes most of a minute: each way of a call once, the other kinds are wrapped alike
+    let of_python = &["router", "validator", "acl-checker"][..];
+    for (language, programs, kinds, remedy) in [
+        (
+            "c",
+            &["clang", "wasm-ld"][..],
+            &KINDS[..],
+            "on Debian: apt-get install clang lld",
+        ),
+        (
+            "javascript",
+            &["node", "npm"],
+            &KINDS,
+            "install Node.js 18 or newer, with npm",
+        ),
+        (
+            "python",
+            &["python3"],
+            of_python,
+            "install Python 3.10 or newer, with venv and pip",
+        ),
+    ] {
+        let missing = |program: &&&str| environment::find_program(program).is_none();
+        let Some(program) = programs.iter().find(missing) else {
+            languages.push((language, Vec::new(), kinds));
+            continue;
+        };
+        ensure!(
+            environment::variable("TOWPATH_TOOLCHAINS").as_deref() != Some("all"),
+            "{program} was not found, {remedy}"
+        );
+        eprintln!("SKIPPED: new plugins in {language}, because {program} was not found, {remedy}");
     }
-    for (language, more) in &languages {
-        for kind in KINDS {
+    for (language, more, kinds) in &languages {
+        for kind in *kinds {
             let name = format!("my-{kind}-in-{language}");
             let more: Vec<&str> = more.iter().map(String::as_str).collect();
             let new = ["new", &name, "--lang", language, "--kind", kind];

@@ -19,7 +19,7 @@ struct Version {
     remedy: &'static str,
 }
 
-const VERSIONS: [Version; 2] = [
+const VERSIONS: [Version; 4] = [
     Version {
         language: "Rust",
         project: "plugins/insert-header",
@@ -31,6 +31,18 @@ const VERSIONS: [Version; 2] = [
         project: "sdk/c/examples/insert-header",
         programs: &["clang", "wasm-ld"],
         remedy: "on Debian: apt-get install clang lld",
+    },
+    Version {
+        language: "JavaScript",
+        project: "sdk/javascript/examples/insert-header",
+        programs: &["node", "npm"],
+        remedy: "install Node.js 18 or newer, with npm",
+    },
+    Version {
+        language: "Python",
+        project: "sdk/python/examples/insert-header",
+        programs: &["python3"],
+        remedy: "install Python 3.10 or newer, with venv and pip",
     },
 ];
 

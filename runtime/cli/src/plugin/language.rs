@@ -8,13 +8,19 @@ use super::new::Project;
 use crate::failure::Failure;
 
 mod c;
+mod javascript;
+mod python;
 mod rust;
+mod sdk;
 
 /// What `--lang` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Language {
     Rust,
     C,
+    #[value(name = "javascript")]
+    JavaScript,
+    Python,
 }
 
 /// What there is to do in each language.
@@ -30,6 +36,11 @@ pub(super) trait Toolchain {
         Ok(Vec::new())
     }
 
+    /// Files of the SDK that a project has a copy of, by their paths in it. They belong to this program, which writes them anew.
+    fn sdk(&self) -> Vec<sdk::File> {
+        Vec::new()
+    }
+
     /// Makes the component of a project: its bytes. `work` is a folder in the project for what is made on the way; it exists, and may hold what
     /// an earlier build left. What the toolchain says goes to stderr.
     fn build(&self, project: &Path, work: &Path) -> Result<Vec<u8>, Failure>;
@@ -38,12 +49,14 @@ pub(super) trait Toolchain {
 // === impl Language ===
 
 impl Language {
-    const ALL: [Self; 2] = [Self::Rust, Self::C];
+    const ALL: [Self; 4] = [Self::Rust, Self::C, Self::JavaScript, Self::Python];
 
     pub(super) fn toolchain(self) -> &'static dyn Toolchain {
         match self {
             Self::Rust => &rust::Rust,
             Self::C => &c::C,
+            Self::JavaScript => &javascript::JavaScript,
+            Self::Python => &python::Python,
         }
     }
 

@@ -121,7 +121,10 @@ fn files(language: Language, project: &Project) -> Result<Vec<(PathBuf, Vec<u8>)
     ];
     placeholders.extend(toolchain.placeholders(project)?);
     let template = toolchain.template();
-    let mut files = Vec::new();
+    let sdk = toolchain.sdk().into_iter();
+    let mut files: Vec<_> = sdk
+        .map(|(path, contents)| (PathBuf::from(path), contents.as_bytes().to_vec()))
+        .collect();
     for (from, name, to) in [
         (template, "common", ""),
         (template, project.kind.as_str(), ""),

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, ErrorKind},
+    path::Path,
     process::{Command, Output, Stdio},
 };
 
@@ -21,7 +22,12 @@ pub(super) struct Tool {
 impl Tool {
     /// To be completed and run: both of its outputs go to stderr, so that stdout has what a command was asked for.
     pub(super) fn command(&self) -> Command {
-        let mut command = Command::new(self.program);
+        self.command_at(Path::new(self.program))
+    }
+
+    /// The same, where it is not on the `PATH`.
+    pub(super) fn command_at(&self, path: &Path) -> Command {
+        let mut command = Command::new(path);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::from(io::stderr()))
