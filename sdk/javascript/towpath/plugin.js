@@ -89,8 +89,7 @@ export function json(data) {
   if (parsed.includes("\ufffd") && !same(bytes(parsed), data)) {
     throw new SyntaxError("not UTF-8");
   }
-  const opened = parsed.match(/[[{]/g);
-  if (opened !== null && opened.length > LEVELS && levels(parsed) > LEVELS) {
+  if (occurs(parsed, "[") + occurs(parsed, "{") > LEVELS && isTooDeep(parsed)) {
     throw new SyntaxError("too deep");
   }
   return JSON.parse(parsed);
@@ -100,13 +99,31 @@ function same(one, other) {
   return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
-function levels(parsed) {
-  let [level, deepest] = [0, 0];
-  for (const [mark] of parsed.replace(/"(?:[^"\\]|\\.)*"/gs, "").matchAll(/[[\]{}]/g)) {
-    level += mark === "[" || mark === "{" ? 1 : -1;
-    deepest = Math.max(deepest, level);
+/** How often, counted to one above the levels. */
+function occurs(parsed, mark) {
+  let times = 0;
+  for (let at = parsed.indexOf(mark); at !== -1 && times <= LEVELS; at = parsed.indexOf(mark, at + 1)) {
+    times += 1;
   }
-  return deepest;
+  return times;
+}
+
+function isTooDeep(parsed) {
+  let level = 0;
+  let inString = false;
+  for (let at = 0; at < parsed.length && level <= LEVELS; at += 1) {
+    const mark = parsed[at];
+    if (mark === '"') {
+      inString = !inString;
+    } else if (mark === "\\") {
+      at += 1;
+    } else if (!inString && (mark === "[" || mark === "{")) {
+      level += 1;
+    } else if (!inString && (mark === "]" || mark === "}")) {
+      level -= 1;
+    }
+  }
+  return level > LEVELS;
 }
 
 /** A column as an array: one Uint8Array or null a record. The arrays are windows into the column, not copies. */
