@@ -166,6 +166,10 @@ fn the_end_of_what_a_guest_complains_is_told_when_it_breaks() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "lines are limited a second: one must pass before the next is admitted"
+)]
 fn floods_of_output_are_cut_short_and_take_no_memory() {
     let (_lab, plugin) = Lab::plugin(
         "wasi_guest",
