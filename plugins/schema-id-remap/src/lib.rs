@@ -178,7 +178,7 @@ impl Part {
     }
 }
 
-fn column<'a>(column: &'a Option<Column>, index: u32) -> Option<&'a [u8]> {
+fn column(column: &Option<Column>, index: u32) -> Option<&[u8]> {
     column.as_ref()?.get(index as usize)
 }
 

@@ -67,11 +67,10 @@ pub(crate) fn link(
         let mut at = linker.instance(import)?;
         for (name, item) in instance.exports(engine) {
             match item.ty {
-                ComponentItem::ComponentFunc(_) => {
-                    if !stand_ins::define(&mut at, interface, name)? {
-                        forbid(&mut at, interface, name)?;
-                    }
-                }
+                ComponentItem::ComponentFunc(_) => match stand_ins::define(&mut at, interface, name)? {
+                    true => {}
+                    false => forbid(&mut at, interface, name)?,
+                },
                 ComponentItem::Resource(_) => at.resource(name, resource(name), |_, _| Ok(()))?,
                 // types need no definition; of anything else linking says that it is missing
                 _ => {}

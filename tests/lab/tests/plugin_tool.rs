@@ -214,7 +214,11 @@ fn a_new_project_of_every_kind_builds_and_does_what_its_cases_say() -> Result<()
             ensure!(output.status.success(), "{name}: {text}");
             let (output, text) = tool_in(folder.path(), &["build", &name], None)?;
             ensure!(output.status.success(), "{name}: {text}");
-            for part in [&format!("{name}@0.1.0"), kind, "towpath:plugin/plugin@0.1.0"] {
+            for part in [
+                format!("{name}@0.1.0").as_str(),
+                kind,
+                "towpath:plugin/plugin@0.1.0",
+            ] {
                 ensure!(text.contains(part), "{name}: {part:?} is missing in {text}");
             }
             // The cases beside a component are its own.

@@ -175,7 +175,7 @@ fn ids_are_those_of_the_target_and_what_it_lacks_stops_the_partition_until_it_is
     let connector = remapping("remap", "pay", &source, &target);
     let mut ungranted = worker("", &connector)?;
     ungranted.start()?;
-    let refused = wait::until("the worker refuses", SOON, || Ok(ungranted.process()?.ended()?))?;
+    let refused = wait::until("the worker refuses", SOON, || ungranted.process()?.ended())?;
     ensure!(refused.code() == Some(2), "{}", ungranted.log_text());
     ensure!(
         ungranted

@@ -123,7 +123,7 @@ fn module(messages: &[u8]) -> Option<PathBuf> {
     let made = messages
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-    let modules = made.filter_map(|message| {
+    let mut modules = made.filter_map(|message| {
         let kinds = message["target"]["kind"].as_array()?;
         let files = message["filenames"].as_array()?;
         let mut files = files.iter().filter_map(Value::as_str);
@@ -132,7 +132,7 @@ fn module(messages: &[u8]) -> Option<PathBuf> {
             .any(|kind| kind == "cdylib")
             .then(|| files.find(|file| file.ends_with(".wasm")).map(PathBuf::from))?
     });
-    modules.last()
+    modules.next_back()
 }
 
 fn found_above(folder: &Path) -> Option<PathBuf> {
