@@ -77,7 +77,6 @@ fn plugins_are_checked_all_at_once() {
             ("schema.checkers", "s"),
         ]),
         [
-            r#"schema.checkers = "s": this kind of plugin cannot be attached to a pipeline in this version; remove the key; transforms, predicates and validators can be"#,
             r#"transforms = "a": this alias stands twice; name each alias once"#,
             r#"transforms.c.type = "x": belongs to an alias that `transforms` does not name; add c to `transforms`, or remove the key"#,
             "transforms.b.type: missing; name a plugin in plugin.path: name or name@version",
@@ -85,6 +84,7 @@ fn plugins_are_checked_all_at_once() {
             r#"transforms.a.predicate = "q": is no alias that `predicates` names; add q to `predicates`, with predicates.q.type"#,
             r#"predicates = "p": no transformation asks this predicate; name it by transforms.<alias>.predicate=p, or remove it"#,
             "validators.v.type: missing; name a plugin in plugin.path: name or name@version",
+            "schema.checkers.s.type: missing; name a plugin in plugin.path: name or name@version",
         ]
     );
     assert_eq!(
