@@ -123,21 +123,28 @@ pub(crate) async fn run(
 }
 
 /// Reads what the checker needs, and asks it on a thread that may block.
-async fn check(subjects: &Subjects, named: Named) -> (Named, Result<Vec<Finding>, String>) {
+async fn check(subjects: &Subjects, mut named: Named) -> (Named, Result<Vec<Finding>, String>) {
     let topics = match topics(subjects).await {
         Ok(topics) => topics,
         Err(error) => return (named, Err(error)),
     };
-    match &named.checker {
-        Checker::Acl(_) => match acls::read(subjects, &topics).await {
-            Ok(acls) => on_thread(named, move |checker| acls.check(checker)).await,
-            Err(error) => (named, Err(error)),
+    let result;
+    (named.checker, result) = match named.checker {
+        Checker::Acl(checker) => match acls::read(subjects, &topics).await {
+            Ok(acls) => asked(checker, Checker::Acl, move |checker| acls.check(checker)).await,
+            Err(error) => (Checker::Acl(checker), Err(error)),
         },
-        Checker::Schema(_) => match schemas::read(subjects, &topics).await {
-            Ok(pairs) => on_thread(named, move |checker| schemas::check(checker, &pairs)).await,
-            Err(error) => (named, Err(error)),
+        Checker::Schema(checker) => match schemas::read(subjects, &topics).await {
+            Ok(pairs) => {
+                asked(checker, Checker::Schema, move |checker| {
+                    schemas::check(checker, &pairs)
+                })
+                .await
+            }
+            Err(error) => (Checker::Schema(checker), Err(error)),
         },
-    }
+    };
+    (named, result)
 }
 
 /// The topics that are mirrored, with their names on the target. Those that no router takes are told elsewhere.
@@ -153,13 +160,14 @@ async fn topics(subjects: &Subjects) -> Result<Vec<(TopicName, TopicName)>, Stri
         .collect())
 }
 
-async fn on_thread(
-    mut named: Named,
-    ask: impl FnOnce(&mut Checker) -> Result<Vec<Finding>, host::CallError> + Send + 'static,
-) -> (Named, Result<Vec<Finding>, String>) {
+async fn asked<C: Send + 'static>(
+    mut checker: C,
+    back: fn(C) -> Checker,
+    ask: impl FnOnce(&mut C) -> Result<Vec<Finding>, host::CallError> + Send + 'static,
+) -> (Checker, Result<Vec<Finding>, String>) {
     let work = tokio::task::spawn_blocking(move || {
-        let result = ask(&mut named.checker).map_err(|error| error.to_string());
-        (named, result)
+        let result = ask(&mut checker).map_err(|error| error.to_string());
+        (back(checker), result)
     });
     match work.await {
         Ok(done) => done,

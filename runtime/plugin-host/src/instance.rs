@@ -165,9 +165,9 @@ impl<E: Exports> Keeper<E> {
                 Some(instance) => instance,
                 None => self.replace()?,
             };
-            let registries = self.plugin.registries.clone();
-            instance.store.data_mut().asking =
-                registries.map(|registries| Asking::new(registries).with(fetched.clone()));
+            let registries = self.plugin.registries.as_ref();
+            instance.store.data_mut().asking = registries
+                .map(|registries| Asking::new(Arc::clone(registries), std::mem::take(&mut fetched)));
             let limits = self.plugin.limits();
             let started = Instant::now();
             let answer = instance.guard(limits, limits.call_timeout, |store, _, exports| {
@@ -175,12 +175,12 @@ impl<E: Exports> Keeper<E> {
             });
             let memory = instance.store.data().limiter.used();
             self.plugin.figures.called(started.elapsed(), memory);
-            let missed = instance.store.data_mut().asking.as_mut().and_then(Asking::missed);
+            let mut missed = None;
+            if let Some(asking) = instance.store.data_mut().asking.take() {
+                (fetched, missed) = asking.end();
+            }
             match (answer, missed) {
                 (Ok(answer), None) => {
-                    if let Some(asking) = &mut instance.store.data_mut().asking {
-                        asking.forget();
-                    }
                     self.live = Some(instance);
                     return Ok(answer);
                 }

@@ -69,27 +69,18 @@ pub(crate) const MOST_FETCHED: usize = 1000;
 // === impl Asking ===
 
 impl Asking {
-    pub(crate) fn new(registries: Arc<dyn Registries>) -> Self {
+    /// For one try of a call, with what was fetched for it before.
+    pub(crate) fn new(registries: Arc<dyn Registries>, fetched: HashMap<Ask, Answer>) -> Self {
         Self {
             registries,
-            fetched: HashMap::new(),
+            fetched,
             missed: None,
         }
     }
 
-    /// For another try of the same call.
-    pub(crate) fn with(mut self, fetched: HashMap<Ask, Answer>) -> Self {
-        self.fetched = fetched;
-        self
-    }
-
-    pub(crate) fn missed(&mut self) -> Option<Ask> {
-        self.missed.take()
-    }
-
-    /// The call is over.
-    pub(crate) fn forget(&mut self) {
-        self.fetched.clear();
+    /// What was fetched, for another try, and what must be fetched first.
+    pub(crate) fn end(self) -> (HashMap<Ask, Answer>, Option<Ask>) {
+        (self.fetched, self.missed)
     }
 
     fn ask(&mut self, ask: Ask) -> wasmtime::Result<Answer> {

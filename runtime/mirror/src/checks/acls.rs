@@ -7,7 +7,7 @@ use towpath_domain::{
 use towpath_plugin_host as host;
 use towpath_wire::Client;
 
-use super::{Checker, Subjects};
+use super::Subjects;
 
 /// What an ACL checker is given.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -114,11 +114,8 @@ fn operations(binding: &AclBinding) -> Vec<&str> {
 // === impl Acls ===
 
 impl Acls {
-    pub(super) fn check(&self, checker: &mut Checker) -> Result<Vec<Finding>, host::CallError> {
-        match checker {
-            Checker::Acl(checker) => checker.check(&self.due, &self.pending, &self.target),
-            Checker::Schema(_) => Ok(Vec::new()),
-        }
+    pub(super) fn check(&self, checker: &mut host::AclChecker) -> Result<Vec<Finding>, host::CallError> {
+        checker.check(&self.due, &self.pending, &self.target)
     }
 }
 

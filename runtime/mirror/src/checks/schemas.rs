@@ -9,7 +9,7 @@ use towpath_domain::{
 use towpath_plugin_host as host;
 use towpath_registry::{Error, Registry};
 
-use super::{Checker, Subjects};
+use super::Subjects;
 
 /// A subject on both sides; never none on both.
 pub(super) type Pair = (Option<SubjectState>, Option<SubjectState>);
@@ -69,10 +69,10 @@ async fn state(registry: &Registry, listed: &[String], name: &str) -> Result<Opt
     }
 }
 
-pub(super) fn check(checker: &mut Checker, pairs: &[Pair]) -> Result<Vec<Finding>, host::CallError> {
-    let Checker::Schema(checker) = checker else {
-        return Ok(Vec::new());
-    };
+pub(super) fn check(
+    checker: &mut host::SchemaChecker,
+    pairs: &[Pair],
+) -> Result<Vec<Finding>, host::CallError> {
     let mut findings = Vec::new();
     for (source, target) in pairs {
         findings.extend(checker.check(source.as_ref(), target.as_ref())?);
