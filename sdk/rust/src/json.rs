@@ -20,6 +20,7 @@ use std::{fmt, ops::Range};
 mod path;
 mod scan;
 mod text;
+mod window;
 
 pub use path::{PathError, Paths};
 

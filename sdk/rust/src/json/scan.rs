@@ -25,7 +25,7 @@ pub(super) struct Scanner<'a> {
 impl<'a> Scanner<'a> {
     pub(super) fn new(json: &'a [u8], nodes: &'a [Node], found: &'a mut Vec<Found>) -> Self {
         Self {
-            text: Text { bytes: json, at: 0 },
+            text: Text::new(json),
             nodes,
             active: vec![0],
             found,
@@ -35,7 +35,6 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn document(mut self) -> Result<(), Error> {
-        check_utf8(self.text.bytes)?;
         self.text.whitespace();
         self.value(0..1)?;
         self.text.whitespace();
@@ -204,16 +203,4 @@ impl<'a> Scanner<'a> {
             }
         }
     }
-}
-
-/// Most records are ASCII, which a vector of bytes at a time can tell.
-fn check_utf8(json: &[u8]) -> Result<(), Error> {
-    let ascii = |block: &[u8]| block.iter().fold(0, |all, byte| all | byte) < 0x80;
-    if json.chunks(64).all(ascii) {
-        return Ok(());
-    }
-    std::str::from_utf8(json).map(|_| ()).map_err(|error| Error {
-        position: error.valid_up_to(),
-        problem: Problem::Utf8,
-    })
 }

@@ -1,16 +1,26 @@
 //! The words of JSON: strings, numbers, whitespace, fast over what is of no interest.
 
-use super::{Error, Problem};
+use super::{Error, Problem, window::Window};
 
 /// A place in the text.
 pub(super) struct Text<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) at: usize,
+    /// What was looked at last; strings begin in it or behind it.
+    window: Window,
 }
 
 // === impl Text ===
 
 impl<'a> Text<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            window: Window::at(bytes, 0),
+        }
+    }
+
     pub(super) fn error<T>(&self, problem: Problem) -> Result<T, Error> {
         let problem = if self.at >= self.bytes.len() {
             Problem::End
@@ -36,20 +46,47 @@ impl<'a> Text<'a> {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn whitespace(&mut self) {
+        // Records are mostly written without any.
+        if self.peek() <= b' ' {
+            self.some_whitespace();
+        }
+    }
+
+    #[inline(never)]
+    fn some_whitespace(&mut self) {
         while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
             self.at += 1;
         }
     }
 
     /// A string from its opening quote on. Says whether it has escapes.
+    #[inline]
     pub(super) fn string(&mut self) -> Result<bool, Error> {
         self.eat(b'"', "a string")?;
-        let mut escaped = false;
+        // Most are short and plain.
+        let run = self.window.run(self.at);
+        let end = self.at + run.length;
+        if run.ascii && self.bytes.get(end) == Some(&b'"') {
+            self.at = end + 1;
+            return Ok(false);
+        }
+        self.rest_of_string()
+    }
+
+    /// A string from behind its opening quote on.
+    #[inline(never)]
+    fn rest_of_string(&mut self) -> Result<bool, Error> {
+        let start = self.at;
+        let (mut escaped, mut ascii) = (false, true);
         loop {
-            self.at = next_special(self.bytes, self.at);
+            ascii &= self.to_special();
             match self.peek() {
                 b'"' => {
+                    if !ascii {
+                        self.utf8(start)?;
+                    }
                     self.at += 1;
                     return Ok(escaped);
                 }
@@ -60,6 +97,31 @@ impl<'a> Text<'a> {
                 _ => return self.error(Problem::Control),
             }
         }
+    }
+
+    /// On to the next quote, backslash or control character, or to the end. Says whether what was passed is ASCII.
+    fn to_special(&mut self) -> bool {
+        let mut ascii = true;
+        loop {
+            let run = self.window.run(self.at);
+            ascii &= run.ascii;
+            self.at += run.length;
+            if run.ended || self.at >= self.bytes.len() {
+                return ascii;
+            }
+            self.window = Window::at(self.bytes, self.at);
+        }
+    }
+
+    /// From there to here. Outside of strings the grammar allows nothing but ASCII, so that this is the whole check.
+    #[cold]
+    fn utf8(&self, start: usize) -> Result<(), Error> {
+        std::str::from_utf8(&self.bytes[start..self.at])
+            .map(|_| ())
+            .map_err(|error| Error {
+                position: start + error.valid_up_to(),
+                problem: Problem::Utf8,
+            })
     }
 
     /// `"key" :` and the whitespace after it. Says where the key is, without its quotes, and whether it has escapes.
@@ -74,8 +136,11 @@ impl<'a> Text<'a> {
     }
 
     pub(super) fn scalar(&mut self) -> Result<(), Error> {
-        match self.peek() {
-            b'"' => self.string().map(|_| ()),
+        let byte = self.peek();
+        if byte == b'"' {
+            return self.string().map(|_| ());
+        }
+        match byte {
             b'-' | b'0'..=b'9' => self.number(),
             b't' => self.literal(b"true"),
             b'f' => self.literal(b"false"),
@@ -193,78 +258,4 @@ fn code_point(text: &[u8]) -> (char, usize) {
         return (char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER), 10);
     }
     (char::from_u32(first).unwrap_or(char::REPLACEMENT_CHARACTER), 4)
-}
-
-/// Where the next quote, backslash or control character is; the end when there is none.
-fn next_special(bytes: &[u8], mut at: usize) -> usize {
-    while let Some(block) = bytes.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-        match first_special(block) {
-            16 => at += 16,
-            offset => return at + offset,
-        }
-    }
-    let special = |byte: &u8| *byte < b' ' || *byte == b'"' || *byte == b'\\';
-    let tail = bytes.get(at..).unwrap_or_default();
-    at + tail.iter().position(special).unwrap_or(tail.len())
-}
-
-/// Its offset in the block, or 16. One comparison each for all 16 bytes.
-#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-fn first_special(block: &[u8; 16]) -> usize {
-    use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128_or};
-
-    let (low, high) = halves(block);
-    let block = u64x2(low, high);
-    let quotes = v128_or(
-        u8x16_eq(block, u8x16_splat(b'"')),
-        u8x16_eq(block, u8x16_splat(b'\\')),
-    );
-    let special = v128_or(quotes, u8x16_lt(block, u8x16_splat(b' ')));
-    (u32::from(u8x16_bitmask(special)) | 1 << 16).trailing_zeros() as usize
-}
-
-/// Its offset in the block, or 16. Eight bytes at a time in one register: the classic test for a zero byte (exact for the lowest one, and the
-/// lowest one is what is asked for).
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
-fn first_special(block: &[u8; 16]) -> usize {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const TOPS: u64 = 0x8080_8080_8080_8080;
-    let below = |word: u64, limit: u64| word.wrapping_sub(ONES * limit) & !word & TOPS;
-    let special = |word: u64| {
-        below(word ^ (ONES * u64::from(b'"')), 1)
-            | below(word ^ (ONES * u64::from(b'\\')), 1)
-            | below(word, u64::from(b' '))
-    };
-    let (low, high) = halves(block);
-    match special(low) {
-        0 => 8 + (special(high).trailing_zeros() / 8) as usize,
-        found => (found.trailing_zeros() / 8) as usize,
-    }
-}
-
-fn halves(block: &[u8; 16]) -> (u64, u64) {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *block;
-    (
-        u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-        u64::from_le_bytes([i, j, k, l, m, n, o, p]),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_special_byte_is_found_wherever_it_is() {
-        for at in 0..40 {
-            for special in [b'"', b'\\', 0, 0x1f] {
-                let mut bytes = [b'!'; 40];
-                bytes[at] = special;
-                bytes[39] = b'"';
-                assert_eq!(next_special(&bytes, 0), at);
-                bytes[at] = 0xa2;
-                assert_eq!(next_special(&bytes, 0), if at == 39 { 40 } else { 39 });
-            }
-        }
-    }
 }
