@@ -1,4 +1,4 @@
-//! `cargo bench -p towpath-wire`: what a record costs in the batch codec, and what a batch costs that is passed through. One thread, in
+//! `cargo bench --workspace --bench batch`: what a record costs in the batch codec, and what a batch costs that is passed through. One thread, in
 //! memory; what a mirror costs as a whole is measured by `towpath-lab bench`.
 #![allow(clippy::unwrap_used, reason = "a benchmark may panic")]
 

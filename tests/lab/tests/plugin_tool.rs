@@ -109,30 +109,32 @@ fn inspect_says_who_a_plugin_is_and_what_it_touches_as_configured() -> Result<()
 }
 
 #[test]
-fn bench_measures_batches_of_each_size() -> Result<()> {
-    let case = sources("mask-field").join("cases");
-    let case = fs::read_dir(case)?
-        .filter_map(|case| Some(case.ok()?.path()))
-        .find(|case| case.join("expected.json").exists())
-        .context("a case that is no mistake")?;
-    let case = case.display().to_string();
-    let (output, text) = tool(&[
-        "bench",
-        &component("mask-field")?,
-        "--case",
-        &case,
-        "--millis",
-        "20",
-    ])?;
-    ensure!(output.status.success(), "{text}");
-    for part in [
-        "batches of    1:",
-        "batches of  100:",
-        "batches of 1000:",
-        "ns a record",
+fn bench_measures_calls_of_each_kind() -> Result<()> {
+    let bench = |plugin: &str, case: &str| -> Result<(Output, String)> {
+        let case = sources(plugin).join("cases").join(case).display().to_string();
+        tool(&["bench", &component(plugin)?, "--case", &case, "--millis", "20"])
+    };
+    let batches = ["batches of    1:", "batches of  100:", "batches of 1000:"];
+    for (plugin, case, unit) in [
+        ("mask-field", "nested-fields", "ns a record"),
+        ("record-equal", "compares-all-parts", "ns a pair"),
     ] {
-        ensure!(text.contains(part), "{part:?} is missing in {text}");
+        let (output, text) = bench(plugin, case)?;
+        ensure!(output.status.success(), "{text}");
+        for part in batches.iter().chain([&unit]) {
+            ensure!(text.contains(part), "{plugin}: {part:?} is missing in {text}");
+        }
     }
+    let (output, text) = bench("route-by-regex", "there-and-back")?;
+    ensure!(
+        output.status.success() && text.contains("ns a topic") && !text.contains("batches"),
+        "{text}"
+    );
+    let (output, text) = bench("acl-drift", "same-bindings-are-clean")?;
+    ensure!(
+        output.status.code() == Some(2) && text.contains("are not measured"),
+        "{text}"
+    );
     Ok(())
 }
 

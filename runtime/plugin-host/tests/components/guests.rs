@@ -61,6 +61,8 @@ fn build() -> PathBuf {
         "-p",
         "mask-field",
         "-p",
+        "schema-id-remap",
+        "-p",
         "hostile",
         "-p",
         "recorded",

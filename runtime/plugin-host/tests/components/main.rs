@@ -7,5 +7,6 @@ mod calls;
 mod contract;
 mod guests;
 mod hostile;
+mod registries;
 mod scan;
 mod wasi;

@@ -81,7 +81,7 @@ impl<'a> Text<'a> {
         let start = self.at;
         let (mut escaped, mut ascii) = (false, true);
         loop {
-            ascii &= self.to_special();
+            ascii &= self.pass_plain();
             match self.peek() {
                 b'"' => {
                     if !ascii {
@@ -100,7 +100,7 @@ impl<'a> Text<'a> {
     }
 
     /// On to the next quote, backslash or control character, or to the end. Says whether what was passed is ASCII.
-    fn to_special(&mut self) -> bool {
+    fn pass_plain(&mut self) -> bool {
         let mut ascii = true;
         loop {
             let run = self.window.run(self.at);

@@ -93,7 +93,7 @@ fn look(block: &[u8; SIZE]) -> (u64, u64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const TOPS: u64 = ONES << 7;
     // The top bit of each byte that is below the limit (at most 128): no byte's sum carries into the next one.
-    let below = |word: u64, limit: u64| !((word & !TOPS) + ONES * (128 - limit) | word) & TOPS;
+    let below = |word: u64, limit: u64| !(((word & !TOPS) + ONES * (128 - limit)) | word) & TOPS;
     // The top bits of eight bytes, side by side.
     let gather = |tops: u64| (tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56;
     let (mut special, mut high) = (0, 0);
