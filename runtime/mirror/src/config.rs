@@ -11,15 +11,18 @@ mod errors;
 mod keys;
 mod plugins;
 mod registries;
+mod start;
 
 use crate::throttle::Limits;
 use clusters::Target;
 
 pub use clusters::Defaults;
 pub use errors::{DeadLetters, Errors, Tolerance};
+pub(crate) use keys::START;
 pub use keys::{DEFINITION, SOURCE_LIMIT, TARGET_LIMIT};
 pub use plugins::{Attached, Condition, OnReject, Plugins, Transform, Validator};
 pub use registries::Registries;
+pub use start::{Start, Starts};
 
 /// A `MirrorSource` connector's configuration, checked.
 #[derive(Clone, Debug)]
@@ -32,7 +35,7 @@ pub struct MirrorSource {
     pub topics: Selection,
     pub refresh_topics_interval: Duration,
     pub replication_factor: i16,
-    pub start: Start,
+    pub starts: Starts,
     pub isolation: Isolation,
     pub fetch: Fetch,
     pub rack: Option<String>,
@@ -58,13 +61,6 @@ pub struct Selection {
     exclude: RegexSet,
 }
 
-/// Where a partition without a stored position starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    Earliest,
-    Latest,
-}
-
 /// Sizes of a fetch.
 #[derive(Clone, Copy, Debug)]
 pub struct Fetch {
@@ -82,13 +78,14 @@ impl MirrorSource {
             Plugins::owns(key) || clusters::is_cluster(key) || Security::owns(key)
         });
         let topics = Selection::parse(&values, &mut problems);
+        let starts = Starts::parse(&values, &mut problems);
         let plugins = Plugins::parse(config, &values, &mut problems);
         let errors = Errors::parse(&values, &plugins, &mut problems);
         let registries = Registries::parse(config, defaults, &plugins, &mut problems);
         let subjects = Selection::subjects(&values, &mut problems);
         let source_security = clusters::source(config, defaults, &mut problems);
         let target = clusters::target(config, &values, defaults, &mut problems);
-        match topics {
+        match topics.zip(starts) {
             Some(topics) if problems.is_empty() => Ok(Self::from_values(
                 &values,
                 topics,
@@ -103,7 +100,7 @@ impl MirrorSource {
 
     fn from_values(
         values: &Values,
-        topics: Selection,
+        (topics, starts): (Selection, Starts),
         source_security: Security,
         target: Target,
         (plugins, errors): (Plugins, Errors),
@@ -122,10 +119,7 @@ impl MirrorSource {
                 values.int("refresh.topics.interval.seconds").unsigned_abs(),
             ),
             replication_factor: values.int("replication.factor") as i16,
-            start: match values.text("source.consumer.auto.offset.reset") {
-                "latest" => Start::Latest,
-                _ => Start::Earliest,
-            },
+            starts,
             isolation: match values.text("source.consumer.isolation.level") {
                 "read_uncommitted" => Isolation::ReadUncommitted,
                 _ => Isolation::ReadCommitted,

@@ -254,7 +254,7 @@ impl Connector {
                             replication_factor: self.config.replication_factor,
                             model: self.worker.positions_topic.as_str().into(),
                         },
-                        self.config.start,
+                        self.config.starts.clone(),
                         Arc::clone(&self.routes),
                         table.positions,
                     );

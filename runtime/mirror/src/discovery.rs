@@ -1,6 +1,7 @@
 //! Which topics of the source are mirrored, under which names, and from where: asked at the start and again and again.
 
 mod assign;
+mod starts;
 mod written;
 
 use std::{
@@ -14,8 +15,9 @@ use towpath_wire::{
     positions::{Position, PositionKey},
 };
 
+use self::starts::Sight;
 use crate::{
-    config::{Selection, Start},
+    config::{Selection, Starts},
     route::{self, Routes},
     targets::{self, Creation, Wanted},
     task::Assignment,
@@ -59,7 +61,7 @@ pub(crate) struct Discovery {
     source: Client,
     target: Client,
     creation: Creation,
-    start: Start,
+    starts: Starts,
     routes: Arc<Mutex<Routes>>,
     /// this connector's positions on this source
     stored: HashMap<(TopicId, Partition), Position>,
@@ -69,8 +71,8 @@ pub(crate) struct Discovery {
     by_target: BTreeMap<TopicName, TopicName>,
     refused: BTreeMap<TopicName, String>,
     troubles: Vec<String>,
-    /// partitions that begin at their latest record; none before the first round
-    at_latest: Option<HashSet<TopicPartition>>,
+    /// every topic that was ever selected; none before the first round
+    sights: Option<HashMap<TopicName, Sight>>,
 }
 
 // === impl Discovery ===
@@ -80,7 +82,7 @@ impl Discovery {
         connector: String,
         (source, target): (Client, Client),
         creation: Creation,
-        start: Start,
+        starts: Starts,
         routes: Arc<Mutex<Routes>>,
         stored: HashMap<PositionKey, Position>,
     ) -> Self {
@@ -99,7 +101,7 @@ impl Discovery {
             source,
             target,
             creation,
-            start,
+            starts,
             routes,
             stored,
             stored_ids,
@@ -107,7 +109,7 @@ impl Discovery {
             by_target: BTreeMap::new(),
             refused: BTreeMap::new(),
             troubles: Vec::new(),
-            at_latest: None,
+            sights: None,
         }
     }
 
@@ -126,9 +128,7 @@ impl Discovery {
     pub(crate) async fn round(&mut self, selection: &Selection) -> Result<Vec<Assignment>, Error> {
         self.troubles.clear();
         let selected = select(&self.source, selection).await?;
-        if self.at_latest.is_none() {
-            self.at_latest = Some(self.first_selection(&selected.topics));
-        }
+        self.notice(&selected.topics);
         let fresh: Vec<TopicMetadata> = selected
             .topics
             .into_iter()
@@ -237,27 +237,6 @@ impl Discovery {
             })
             .collect();
         targets::ensure(&self.target, &wanted, &self.creation).await
-    }
-
-    /// The partitions that may begin at their latest record: those that a connector finds when it runs for the first time.
-    fn first_selection(&self, topics: &[TopicMetadata]) -> HashSet<TopicPartition> {
-        let is_first_run = self.stored.is_empty();
-        if self.start != Start::Latest || !is_first_run {
-            return HashSet::new();
-        }
-        let partitions = |topic: &TopicMetadata| {
-            let name = topic.name.clone();
-            topic
-                .partitions
-                .iter()
-                .map(move |partition| (name.clone(), partition.partition))
-                .collect::<Vec<_>>()
-        };
-        topics
-            .iter()
-            .flat_map(partitions)
-            .map(|(topic, partition)| TopicPartition { topic, partition })
-            .collect()
     }
 
     fn has_news(&self, topic: &TopicMetadata) -> bool {

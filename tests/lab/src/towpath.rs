@@ -60,6 +60,8 @@ pub struct Status {
 pub struct ConnectorStatus {
     pub name: String,
     pub connector: RunStatus,
+    /// What is tried again.
+    pub trouble: Option<String>,
     /// The keys of the limits that hold it back.
     #[serde(default)]
     pub throttled: Vec<String>,

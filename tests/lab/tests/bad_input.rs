@@ -126,6 +126,32 @@ fn a_topic_that_is_not_there_is_named() -> Result<()> {
 }
 
 #[test]
+fn starts_that_are_none_are_named_one_by_one() -> Result<()> {
+    let spec = "orders, there=newest, there=2026-11-28T03:00:00, there=offset:-1, (=latest";
+    let connector = existing("there")?.set("mirror.start.offset.spec", spec);
+    let key = "mirror.start.offset.spec";
+    Case::new(&[])?.connector(&connector)?.refuses(&[
+        &[key, "\"orders\"", "names no topic", "write topic=start"],
+        &[key, "\"there=newest\"", "is no start", "a time such as"],
+        &[
+            key,
+            "\"there=2026-11-28T03:00:00\"",
+            "a time needs its zone",
+            "write topic=start",
+        ],
+        &[key, "\"there=offset:-1\"", "\"-1\" is no offset", "offset:1234"],
+        &[key, "\"(\"", "not a regular expression", "correct it"],
+    ])?;
+    let connector = existing("there")?.set(key, "oders=latest");
+    Case::new(&[])?.connector(&connector)?.refuses(&[&[
+        key,
+        "\"oders\"",
+        "no topic of this name is mirrored",
+        "take the topic into `topics`",
+    ]])
+}
+
+#[test]
 fn a_mirror_onto_itself_is_refused_by_cluster_id() -> Result<()> {
     let source = Pair::shared().source.bootstrap();
     // Another address of the same cluster.

@@ -6,6 +6,8 @@ use towpath_domain::config::{Definition, Key, Presence, Shape};
 pub const SOURCE_LIMIT: &str = "source.max.bytes.per.second";
 pub const TARGET_LIMIT: &str = "target.max.bytes.per.second";
 
+pub(super) const AUTO_OFFSET_RESET: &str = "source.consumer.auto.offset.reset";
+pub(crate) const START: &str = "mirror.start.offset.spec";
 pub(super) const SUBJECTS: &str = "schema.subjects";
 pub(super) const DEAD_LETTERS: &str = "errors.deadletterqueue.topic.name";
 
@@ -79,10 +81,16 @@ pub const DEFINITION: Definition = Definition {
             documentation: "replicas of topics created on the target; -1: the target's default.replication.factor",
         },
         Key {
-            name: "source.consumer.auto.offset.reset",
+            name: AUTO_OFFSET_RESET,
             shape: Shape::OneOf(&["earliest", "latest"]),
             presence: Presence::Default("earliest"),
             documentation: "where a partition without a stored position starts; topics and partitions that appear later start at their first record",
+        },
+        Key {
+            name: START,
+            shape: Shape::List,
+            presence: Presence::Optional,
+            documentation: "where partitions of some topics start instead, as topic=start: the topic a regular expression that matches whole names, the first that matches counts; the start earliest, latest, a time with its zone (2026-11-28T03:00:00Z: the first record with that timestamp or a later one), or offset:N (in every partition of the topic). It counts for topics of which no position is stored; latest only when the connector runs for the first time",
         },
         Key {
             name: "source.consumer.isolation.level",

@@ -18,7 +18,7 @@ use super::{
     resolve::Grants,
 };
 use crate::{
-    config::MirrorSource,
+    config::{MirrorSource, START},
     discovery,
     registries::{Names, Registries},
     route::{self, Routes},
@@ -249,6 +249,20 @@ async fn check_topics(
             ));
         } else {
             tracing::warn!(pattern, "no topic of the source matches this pattern yet");
+        }
+    }
+    let names = selected.topics.iter().map(|topic| topic.name.as_str());
+    for pattern in config.starts.unmatched(names) {
+        if is_name(pattern) {
+            let message = "no topic of this name is mirrored";
+            let remedy =
+                "correct it, or take the topic into `topics`; patterns match whole names of the source";
+            problems.push(Problem::new(START, Some(pattern), message, remedy));
+        } else {
+            tracing::warn!(
+                pattern,
+                "no topic that is mirrored matches this pattern of {START} yet"
+            );
         }
     }
     if let Some(topic) = selected.topics.iter().find(|topic| topic.id.is_zero()) {

@@ -1,9 +1,7 @@
 //! Where new partitions begin, or why they do not.
 
-use std::collections::HashMap;
-
-use towpath_domain::{LeaderEpoch, Offset, TopicId, TopicPartition, state::PartitionState};
-use towpath_wire::{Error, Isolation, OffsetSpec, PartitionMetadata, TopicMetadata};
+use towpath_domain::{TopicId, TopicPartition, state::PartitionState};
+use towpath_wire::{Error, PartitionMetadata, TopicMetadata};
 
 use super::{Discovery, Ready};
 use crate::task::{Assignment, Stored};
@@ -21,7 +19,7 @@ impl Discovery {
             .filter(|(id, partition)| !self.stored.contains_key(&(*id, partition.partition)))
             .map(|(_, partition)| partition.clone())
             .collect();
-        let mut starts = self.starts(&unstored).await?;
+        let mut starts = self.find_starts(&unstored).await?;
         let ends = self.target_ends(&topics, &new).await?;
         let mut assignments = Vec::new();
         for ((topic, target, state), new) in topics.into_iter().zip(new) {
@@ -109,42 +107,5 @@ impl Discovery {
             |partition: &PartitionMetadata| self.stored.contains_key(&(topic.id, partition.partition));
         let is_other = !topic.id.is_zero() && !topic.partitions.iter().any(has_positions);
         is_other.then_some(stored)
-    }
-
-    /// Where partitions without a stored position begin. Those that appear later begin at their first record, whatever the
-    /// configuration says: records written before they were noticed would be missed.
-    async fn starts(
-        &mut self,
-        partitions: &[TopicPartition],
-    ) -> Result<HashMap<TopicPartition, (Offset, LeaderEpoch)>, Error> {
-        let is_late = |partition: &&TopicPartition| {
-            self.at_latest
-                .as_ref()
-                .is_some_and(|latest| latest.contains(partition))
-        };
-        let (latest, earliest): (Vec<_>, Vec<_>) = partitions.iter().partition(is_late);
-        let mut starts = HashMap::new();
-        for (at, partitions) in [(OffsetSpec::Latest, latest), (OffsetSpec::Earliest, earliest)] {
-            if partitions.is_empty() {
-                continue;
-            }
-            let partitions: Vec<TopicPartition> = partitions.into_iter().cloned().collect();
-            for (partition, listed) in self
-                .source
-                .list_offsets(&partitions, at, Isolation::ReadUncommitted)
-                .await?
-            {
-                match listed {
-                    Ok(listed) => drop(starts.insert(partition, (listed.offset, LeaderEpoch(-1)))),
-                    // Left out: it is still unknown at the next round.
-                    Err(error) => {
-                        tracing::warn!(connector = self.connector, %partition, %error, "the start cannot be found yet");
-                        self.troubles
-                            .push(format!("finding the start of {partition}: {error}"));
-                    }
-                }
-            }
-        }
-        Ok(starts)
     }
 }
