@@ -9,6 +9,12 @@ use std::{
 use anyhow::{Result, ensure};
 use towpath_lab::{environment, towpath};
 
+#[path = "sdks/registries.rs"]
+mod registries;
+
+/// What a component imports that asks the registries.
+const REGISTRIES: &str = "towpath:plugin/schema-registry@0.1.0";
+
 /// A version of `plugins/insert-header`.
 struct Version {
     language: &'static str,
@@ -78,6 +84,8 @@ fn built(version: &Version, out: &Path) -> Result<PathBuf> {
             version.language
         );
     }
+    // It would need a grant then, for nothing.
+    ensure!(!text.contains(REGISTRIES), "{}: {text}", version.language);
     Ok(component)
 }
 

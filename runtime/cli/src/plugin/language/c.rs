@@ -39,7 +39,7 @@ const KINDS: [(&str, &str, &[&str]); 6] = [
     (
         "transformation",
         "towpath:plugin/transformations",
-        &["records", "transformation"],
+        &["records", "registry", "transformation"],
     ),
     ("router", "towpath:plugin/routers", &["router"]),
     (
@@ -50,17 +50,17 @@ const KINDS: [(&str, &str, &[&str]); 6] = [
     (
         "validator",
         "towpath:plugin/validators",
-        &["records", "validator"],
+        &["records", "registry", "validator"],
     ),
     (
         "schema-checker",
         "towpath:checks/schema-checkers",
-        &["checks", "schema-checker"],
+        &["checks", "registry", "schema-checker"],
     ),
     (
         "acl-checker",
         "towpath:checks/acl-checkers",
-        &["checks", "acl-checker"],
+        &["checks", "registry", "acl-checker"],
     ),
 ];
 

@@ -18,7 +18,7 @@ pub(super) struct JavaScript;
 
 static TEMPLATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sdk/javascript/template");
 
-const FILES: [File; 2] = [
+const FILES: [File; 4] = [
     (
         "towpath/plugin.js",
         include_str!("../../../../../sdk/javascript/towpath/plugin.js"),
@@ -26,6 +26,14 @@ const FILES: [File; 2] = [
     (
         "towpath/plugin.d.ts",
         include_str!("../../../../../sdk/javascript/towpath/plugin.d.ts"),
+    ),
+    (
+        "towpath/registry.js",
+        include_str!("../../../../../sdk/javascript/towpath/registry.js"),
+    ),
+    (
+        "towpath/registry.d.ts",
+        include_str!("../../../../../sdk/javascript/towpath/registry.d.ts"),
     ),
 ];
 

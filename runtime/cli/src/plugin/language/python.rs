@@ -17,10 +17,16 @@ pub(super) struct Python;
 
 static TEMPLATE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../sdk/python/template");
 
-const FILES: [File; 1] = [(
-    "towpath/towpath_plugin.py",
-    include_str!("../../../../../sdk/python/towpath/towpath_plugin.py"),
-)];
+const FILES: [File; 2] = [
+    (
+        "towpath/towpath_plugin.py",
+        include_str!("../../../../../sdk/python/towpath/towpath_plugin.py"),
+    ),
+    (
+        "towpath/towpath_registry.py",
+        include_str!("../../../../../sdk/python/towpath/towpath_registry.py"),
+    ),
+];
 
 const REQUIREMENTS: &str = "requirements.txt";
 
