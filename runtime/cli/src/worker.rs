@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use towpath_mirror::connector::Worker;
+use towpath_mirror::{claims::Claims, connector::Worker};
 use towpath_plugin_host as host;
 use towpath_wire::Environment;
 
@@ -66,6 +66,7 @@ async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode,
         flush_interval: properties.offset_flush_interval,
         registries_granted_to: properties.registries_granted_to.clone(),
         host: Arc::new(host),
+        claims: Claims::default(),
     };
     let token = CancellationToken::new();
     let mut connectors = Connectors::new(worker, properties.defaults.clone(), token.clone());

@@ -51,10 +51,13 @@ pub enum PartitionState {
         next: Offset,
         end: Offset,
     },
-    /// Two source topics map to one target topic.
+    /// Two source topics map to one target topic: another one of this connector, or one of another connector.
     TopicCollision {
         target: TopicName,
-        with: TopicName,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        with: Option<TopicName>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        connector: Option<String>,
     },
     /// The target topic has fewer partitions than the source's.
     PartitionsShrunk {
@@ -129,9 +132,17 @@ impl fmt::Display for PartitionState {
                 f,
                 "{name}: mirrored up to the target's offset {next}, but its log ends at {end}: mirror the topic anew"
             ),
-            Self::TopicCollision { target, with } => {
-                write!(f, "{name}: {with} is already mirrored to {target}")
-            }
+            Self::TopicCollision {
+                target,
+                with,
+                connector,
+            } => match (with, connector) {
+                (Some(with), _) => write!(f, "{name}: {with} is already mirrored to {target}"),
+                (None, Some(connector)) => {
+                    write!(f, "{name}: connector {connector} already mirrors to {target}")
+                }
+                (None, None) => write!(f, "{name}: something else is mirrored to {target}"),
+            },
             Self::PartitionsShrunk { source, target } => {
                 write!(
                     f,

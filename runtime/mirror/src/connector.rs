@@ -29,6 +29,7 @@ mod resolve;
 
 use crate::{
     checks,
+    claims::{Claimed, Claims},
     config::MirrorSource,
     discovery::Discovery,
     registries::{Names, Registries},
@@ -54,6 +55,8 @@ pub struct Worker {
     pub host: Arc<host::Host>,
     /// names of the plugins that may ask the schema registries
     pub registries_granted_to: Vec<String>,
+    /// what its connectors write to
+    pub claims: Claims,
 }
 
 /// A connector whose configuration, plugins, clusters and topics were checked.
@@ -70,6 +73,7 @@ pub struct Connector {
     accepted: Accepted,
     dead_letters: Option<Arc<task::Queue>>,
     registries: Option<Arc<Registries>>,
+    claimed: Arc<Claimed>,
     shared: Arc<Shared>,
 }
 
@@ -255,7 +259,7 @@ impl Connector {
                             model: self.worker.positions_topic.as_str().into(),
                         },
                         self.config.starts.clone(),
-                        Arc::clone(&self.routes),
+                        (Arc::clone(&self.routes), Arc::clone(&self.claimed)),
                         table.positions,
                     );
                     return Ok(Some((positions, discovery)));

@@ -17,6 +17,7 @@ use towpath_wire::{
 
 use self::starts::Sight;
 use crate::{
+    claims::Claimed,
     config::{Selection, Starts},
     route::{self, Routes},
     targets::{self, Creation, Wanted},
@@ -55,6 +56,12 @@ type Ready<'a> = (
     Result<targets::Target, PartitionState>,
 );
 
+/// Who writes to a target already.
+enum Collision {
+    Topic(TopicName),
+    Connector(String),
+}
+
 /// What a connector knows of its topics: the table by which the way back is found.
 pub(crate) struct Discovery {
     connector: String,
@@ -63,6 +70,7 @@ pub(crate) struct Discovery {
     creation: Creation,
     starts: Starts,
     routes: Arc<Mutex<Routes>>,
+    claimed: Arc<Claimed>,
     /// this connector's positions on this source
     stored: HashMap<(TopicId, Partition), Position>,
     /// the topic ids that they are of, by the topics' names
@@ -75,6 +83,22 @@ pub(crate) struct Discovery {
     sights: Option<HashMap<TopicName, Sight>>,
 }
 
+// === impl Collision ===
+
+impl Collision {
+    fn state(&self, target: &TopicName) -> PartitionState {
+        let (with, connector) = match self {
+            Self::Topic(with) => (Some(with.clone()), None),
+            Self::Connector(connector) => (None, Some(connector.clone())),
+        };
+        PartitionState::TopicCollision {
+            target: target.clone(),
+            with,
+            connector,
+        }
+    }
+}
+
 // === impl Discovery ===
 
 impl Discovery {
@@ -83,7 +107,7 @@ impl Discovery {
         (source, target): (Client, Client),
         creation: Creation,
         starts: Starts,
-        routes: Arc<Mutex<Routes>>,
+        (routes, claimed): (Arc<Mutex<Routes>>, Arc<Claimed>),
         stored: HashMap<PositionKey, Position>,
     ) -> Self {
         let source_cluster = source.cluster_id();
@@ -103,6 +127,7 @@ impl Discovery {
             creation,
             starts,
             routes,
+            claimed,
             stored,
             stored_ids,
             known: HashSet::new(),
@@ -144,10 +169,7 @@ impl Discovery {
         for (topic, target) in &routed {
             let partitions = topic.partitions.len() as i32;
             let state = match (collisions.get(&topic.name), found.remove(target)) {
-                (Some(with), _) => Err(PartitionState::TopicCollision {
-                    target: target.clone(),
-                    with: with.clone(),
-                }),
+                (Some(with), _) => Err(with.state(target)),
                 (None, Some(Ok(found))) if found.partitions < partitions => {
                     Err(PartitionState::PartitionsShrunk {
                         source: partitions,
@@ -200,15 +222,19 @@ impl Discovery {
     }
 
     /// Notes who goes to which target, and answers the topics that come too late for theirs, with those that have it.
-    fn claim(&mut self, routed: &[(&TopicMetadata, TopicName)]) -> HashMap<TopicName, TopicName> {
+    fn claim(&mut self, routed: &[(&TopicMetadata, TopicName)]) -> HashMap<TopicName, Collision> {
         let mut collisions = HashMap::new();
         for (topic, target) in routed {
+            if let Err(connector) = self.claimed.take(target) {
+                collisions.insert(topic.name.clone(), Collision::Connector(connector));
+                continue;
+            }
             let owner = self
                 .by_target
                 .entry(target.clone())
                 .or_insert_with(|| topic.name.clone());
             if *owner != topic.name {
-                collisions.insert(topic.name.clone(), owner.clone());
+                collisions.insert(topic.name.clone(), Collision::Topic(owner.clone()));
             }
         }
         collisions
@@ -217,7 +243,7 @@ impl Discovery {
     async fn targets(
         &self,
         routed: &[(&TopicMetadata, TopicName)],
-        collisions: &HashMap<TopicName, TopicName>,
+        collisions: &HashMap<TopicName, Collision>,
     ) -> Result<HashMap<TopicName, Result<targets::Target, Error>>, Error> {
         let clear: Vec<_> = routed
             .iter()

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod checks;
+pub mod claims;
 pub mod config;
 pub mod connector;
 mod discovery;

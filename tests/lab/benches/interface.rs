@@ -128,7 +128,8 @@ fn config(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 /// What `mask-field` does, by hand: new values end to end, and where each ends.
 fn mask(paths: &Paths, records: &batch::Records, data: &mut Vec<u8>, ends: &mut Vec<usize>) {
     let mut found = Vec::new();
-    (data.clear(), ends.clear());
+    data.clear();
+    ends.clear();
     for record in records.iter() {
         let value = record.value.unwrap();
         paths.find(value, &mut found).unwrap();

@@ -152,6 +152,23 @@ fn starts_that_are_none_are_named_one_by_one() -> Result<()> {
 }
 
 #[test]
+fn two_connectors_that_write_one_topic_are_refused() -> Result<()> {
+    let one = existing("shared")?;
+    let other = Connector::mirror("other", Pair::shared().source.bootstrap())
+        .set(
+            "target.cluster.bootstrap.servers",
+            Pair::shared().target.bootstrap(),
+        )
+        .set("topics", "shared");
+    Case::new(&[])?.connector(&one)?.connector(&other)?.refuses(&[&[
+        "topics",
+        "\"shared\"",
+        "connector bad already mirrors to topic shared of the target",
+        "route them apart",
+    ]])
+}
+
+#[test]
 fn a_mirror_onto_itself_is_refused_by_cluster_id() -> Result<()> {
     let source = Pair::shared().source.bootstrap();
     // Another address of the same cluster.

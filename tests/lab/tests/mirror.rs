@@ -449,6 +449,38 @@ fn new_topics_and_partitions_are_followed_from_their_first_record() -> Result<()
 }
 
 #[test]
+fn a_target_topic_has_one_connector_that_writes_to_it() -> Result<()> {
+    create("claims.a.x", 1, &[])?;
+    create("claims.x.b", 1, &[])?;
+    let source = pair().source.bootstrap();
+    let mut worker = worker("claims.a", |connector| connector.set("topics", "claims[.]a[.].*"))?;
+    worker.connector(&Connector::mirror("claims.b", source).set("topics", "claims[.].*[.]b"))?;
+    worker.start()?;
+    worker.wait_for("both to begin", SOON, |status| {
+        status.partition("claims.a.x", 0).is_some() && status.partition("claims.x.b", 0).is_some()
+    })?;
+    // Both select it.
+    create("claims.a.b", 1, &[])?;
+    let traffic = Traffic::orders("claims.a.b", 1, 5000);
+    traffic.produce(source)?;
+    let states = |status: &Status| -> Vec<String> {
+        let tasks = status.connectors.iter().flat_map(|connector| &connector.tasks);
+        let partitions = tasks.flat_map(|task| &task.partitions);
+        let found = partitions.filter(|partition| partition.topic == "claims.a.b");
+        let mut states: Vec<String> = found.map(|partition| partition.state.clone()).collect();
+        states.sort();
+        states
+    };
+    worker.wait_for("one to have it and the other to say so", SOON, |status| {
+        states(status) == ["mirroring", "topic-collision"] && status.mirrored().records == 5000
+    })?;
+    let told = worker.status_text().unwrap_or_default();
+    ensure!(told.contains("\"connector\":\"claims."), "{told}");
+    worker.stop()?;
+    sequence::audit(pair().target.bootstrap(), "claims.a.b", &traffic)?.assert_exactly_once()
+}
+
+#[test]
 fn records_that_retention_took_are_named_and_the_other_partition_goes_on() -> Result<()> {
     create("lost", 2, &[])?;
     let traffic = Traffic::orders("lost", 2, 2000);

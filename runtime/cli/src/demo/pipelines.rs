@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towpath_domain::TopicName;
 use towpath_mirror::{
+    claims::Claims,
     config::Defaults,
     connector::{Connector, Handle, Worker},
 };
@@ -45,6 +46,7 @@ impl Pipelines {
             flush_interval: Duration::from_millis(400),
             registries_granted_to: Vec::new(),
             host: Arc::new(open(plugins).await?),
+            claims: Claims::default(),
         };
         let defaults = Defaults {
             bootstrap_servers: vec![clusters.target().to_owned()],

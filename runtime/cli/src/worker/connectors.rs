@@ -191,7 +191,8 @@ impl Connectors {
             .enumerate()
             .filter(|(other, _)| *other != index);
         let taken: Vec<String> = others.map(|(_, running)| running.name.clone()).collect();
-        let worker = self.worker.clone();
+        let mut worker = self.worker.clone();
+        worker.claims = worker.claims.replacing(&self.running[index].name);
         let mut work = JoinSet::new();
         work.spawn(async move {
             let parsed = parsed?;

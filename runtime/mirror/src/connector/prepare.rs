@@ -99,6 +99,22 @@ pub(super) async fn prepare(
     }
     *routes.lock().unwrap_or_else(PoisonError::into_inner) = Routes::new(routers);
     let routed = check_topics(&config, &source, &routes, &mut problems).await;
+    let claimed = Arc::new(worker.claims.open(&name, target.cluster_id()));
+    for topic in &routed {
+        if let Err(connector) = claimed.take(&topic.target) {
+            let message = format!(
+                "connector {connector} already mirrors to topic {} of the target, where topic {} would go",
+                topic.target, topic.source
+            );
+            let remedy = "route them apart, or leave one out by `topics.exclude`: two writers of one topic would mix their records";
+            problems.push(Problem::new(
+                "topics",
+                Some(topic.source.as_str()),
+                message,
+                remedy,
+            ));
+        }
+    }
     let table = TopicName::new(worker.positions_topic.as_str());
     if let Err(error) = permissions::check((&source, &target), &routed, &table, &mut problems).await {
         // The mirror will say it again, and wait for what is missing.
@@ -133,6 +149,7 @@ pub(super) async fn prepare(
         accepted,
         dead_letters,
         registries,
+        claimed,
         shared,
     })
 }

@@ -12,6 +12,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use towpath_domain::{config::Config, state::Run};
 use towpath_mirror::{
+    claims::Claims,
     config::MirrorSource,
     connector::{Connector, Handle, Worker},
     status::ConnectorStatus,
@@ -69,6 +70,7 @@ pub async fn prepare_as(pair: &Pair, name: &str, more: &[(&str, &str)]) -> Resul
         flush_interval: Duration::from_millis(100),
         registries_granted_to: Vec::new(),
         host: Arc::clone(&HOST),
+        claims: Claims::default(),
     };
     let prepared = Connector::prepare(name.to_owned(), config, worker).await;
     prepared.map_err(|problems| format!("{problems:?}"))
