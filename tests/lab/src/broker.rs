@@ -69,6 +69,8 @@ pub struct Pair {
 
 /// Brokers share two cores with builds and with each other.
 const READY: Duration = Duration::from_secs(120);
+/// How many sets of ports a broker is given before it counts as broken.
+const PORTS_TRIED: usize = 3;
 const STOPPED: Duration = Duration::from_secs(60);
 
 // === impl BrokerOptions ===
@@ -103,13 +105,30 @@ impl BrokerOptions {
 // === impl Broker ===
 
 impl Broker {
-    /// Formats, starts and waits until the broker answers.
+    /// Formats, starts and waits until the broker answers. A port that somebody took before the JVM was up is no reason to fail: it gets others.
     pub fn start(options: BrokerOptions) -> Result<Self> {
+        for _ in 1..PORTS_TRIED {
+            let (broker, started) = Self::try_to_start(options.clone())?;
+            match started {
+                Err(_) if broker.found_its_port_taken() => {}
+                started => return started.map(|()| broker),
+            }
+        }
+        let (broker, started) = Self::try_to_start(options)?;
+        started.map(|()| broker)
+    }
+
+    fn try_to_start(options: BrokerOptions) -> Result<(Self, Result<()>)> {
         let seat = Seat::alone(options.listeners.len())?;
         let mut broker = Self::install(options, seat)?;
         broker.format()?;
-        broker.start_again()?;
-        Ok(broker)
+        let started = broker.start_again();
+        Ok((broker, started))
+    }
+
+    fn found_its_port_taken(&self) -> bool {
+        let log = fs::read_to_string(self.log()).unwrap_or_default();
+        log.contains("Address already in use")
     }
 
     /// Writes its properties; nothing runs yet.

@@ -95,13 +95,23 @@ impl Process {
         &self.log
     }
 
-    /// The last lines of what it wrote.
+    /// The last lines of what it wrote, and as many errors before them.
     pub fn log_tail(&self, lines: usize) -> String {
         let text = fs::read(&self.log)
             .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
             .unwrap_or_default();
         let all: Vec<&str> = text.lines().collect();
-        all[all.len().saturating_sub(lines)..].join("\n")
+        let (before, tail) = all.split_at(all.len().saturating_sub(lines));
+        // A JVM says why it ends long before it ends.
+        let errors = before
+            .iter()
+            .filter(|line| line.contains(" ERROR ") || line.contains(" FATAL "));
+        errors
+            .take(lines)
+            .chain(tail)
+            .copied()
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     /// How it ended, if it has ended.
