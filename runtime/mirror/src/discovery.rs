@@ -81,6 +81,8 @@ pub(crate) struct Discovery {
     troubles: Vec<String>,
     /// every topic that was ever selected; none before the first round
     sights: Option<HashMap<TopicName, Sight>>,
+    /// partitions whose log does not have the offset they are to start at: the log says it once
+    without_start: HashSet<TopicPartition>,
 }
 
 // === impl Collision ===
@@ -135,6 +137,7 @@ impl Discovery {
             refused: BTreeMap::new(),
             troubles: Vec::new(),
             sights: None,
+            without_start: HashSet::new(),
         }
     }
 

@@ -107,13 +107,16 @@ impl Discovery {
                 continue;
             };
             if (begin..=end).contains(&offset) {
+                self.without_start.remove(&partition);
                 found.insert(partition, offset);
                 continue;
             }
             let trouble = format!(
                 "{START} asks for offset {offset} of {partition}, whose log has {begin} to {end} (excluded): ask for one of them, or for earliest"
             );
-            tracing::warn!(connector = self.connector, "{trouble}");
+            if self.without_start.insert(partition) {
+                tracing::warn!(connector = self.connector, "{trouble}");
+            }
             self.troubles.push(trouble);
         }
         Ok(found)
