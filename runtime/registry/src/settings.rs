@@ -119,6 +119,8 @@ impl Settings {
             Some(secret)
         };
         let user = secret("schema.registry.basic.auth.user.info");
+        let source = "schema.registry.basic.auth.credentials.source";
+        let source = values.get(source).map(|value| (key(source), value));
         let token = secret("schema.registry.bearer.auth.token");
         let authorization = match (user, token) {
             (Some(_), Some(_)) => {
@@ -134,6 +136,15 @@ impl Settings {
             (Some(user), None) => Some(Credentials::UserInfo(user)),
             (None, token) => token.map(Credentials::Token),
         };
+        if let (Some((source, value)), false) =
+            (source, own.contains_key("schema.registry.basic.auth.user.info"))
+        {
+            let message = "has no effect: schema.registry.basic.auth.user.info of that cluster is missing";
+            let remedy = format!(
+                "name user:password in {prefix}schema.registry.basic.auth.user.info, or leave this key out"
+            );
+            problems.push(Problem::new(source, Some(value), message, remedy));
+        }
         let tls = tls(config, prefix, environment).unwrap_or_else(|mistakes| {
             problems.extend(mistakes);
             None

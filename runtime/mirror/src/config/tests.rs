@@ -229,3 +229,33 @@ fn a_security_key_without_a_cluster_says_where_it_belongs() {
         ]
     );
 }
+
+#[test]
+fn mistakes_about_registries_name_the_cluster_the_key_and_the_remedy() {
+    let found = problems(&[
+        ("source.cluster.schema.registry.url", "registry:8081"),
+        ("source.cluster.schema.registry.basic.auth.user.info", "u:hidden"),
+        ("source.cluster.schema.registry.bearer.auth.token", "hidden"),
+        ("target.cluster.schema.registry.url", "http://registry:8081"),
+        (
+            "target.cluster.schema.registry.basic.auth.credentials.source",
+            "USER_INFO",
+        ),
+    ]);
+    let begins = [
+        "source.cluster.schema.registry.url = \"registry:8081\": ",
+        "source.cluster.schema.registry.bearer.auth.token: is given beside schema.registry.basic.auth.user.info; give one of the two",
+        "target.cluster.schema.registry.basic.auth.credentials.source = \"USER_INFO\": has no effect: schema.registry.basic.auth.user.info of that cluster is missing; name user:password in",
+    ];
+    assert_eq!(found.len(), begins.len(), "{found:?}");
+    for (found, begin) in found.iter().zip(begins) {
+        assert!(found.starts_with(begin) && !found.contains("hidden"), "{found}");
+    }
+    let found = problems(&[("target.cluster.schema.registry.bearer.auth.token", "hidden")]);
+    assert_eq!(
+        found,
+        [
+            "target.cluster.schema.registry.bearer.auth.token: has no effect: schema.registry.url of that cluster is missing; name target.cluster.schema.registry.url too"
+        ]
+    );
+}
