@@ -77,7 +77,9 @@ impl Claimed {
         let place = (self.cluster.clone(), topic.clone());
         let owners = owners.entry(place).or_default();
         let is_other = |owner: &&Owner| {
-            owner.connector != self.connector && Some(&owner.connector) != self.claims.replaced.as_ref()
+            // One of that name that came later is another connector.
+            let is_replaced = self.claims.replaced.as_ref() == Some(&owner.connector) && owner.id < self.id;
+            owner.connector != self.connector && !is_replaced
         };
         if let Some(other) = owners.iter().find(is_other) {
             return Err(other.connector.clone());
@@ -126,6 +128,18 @@ mod tests {
         );
         drop(first);
         assert_eq!(second.take(&orders), Ok(()));
+    }
+
+    #[test]
+    fn who_takes_the_name_of_the_replaced_later_is_another_one() {
+        let claims = Claims::default();
+        let before = claims.open("before", b());
+        let after = claims.replacing("before").open("after", b());
+        drop(before);
+        let namesake = claims.open("before", b());
+        let orders = TopicName::new("orders");
+        namesake.take(&orders).unwrap();
+        assert_eq!(after.take(&orders), Err("before".to_owned()));
     }
 
     #[test]
