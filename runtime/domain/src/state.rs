@@ -54,10 +54,8 @@ pub enum PartitionState {
     /// Two source topics map to one target topic: another one of this connector, or one of another connector.
     TopicCollision {
         target: TopicName,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        with: Option<TopicName>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        connector: Option<String>,
+        #[serde(flatten)]
+        writer: Writer,
     },
     /// The target topic has fewer partitions than the source's.
     PartitionsShrunk {
@@ -74,6 +72,16 @@ pub enum PartitionState {
         offset: Offset,
         error: String,
     },
+}
+
+/// Who writes to a target topic already.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Writer {
+    /// Another source topic of the same connector.
+    With(TopicName),
+    /// Another connector.
+    Connector(String),
 }
 
 // === impl PartitionState ===
@@ -132,16 +140,11 @@ impl fmt::Display for PartitionState {
                 f,
                 "{name}: mirrored up to the target's offset {next}, but its log ends at {end}: mirror the topic anew"
             ),
-            Self::TopicCollision {
-                target,
-                with,
-                connector,
-            } => match (with, connector) {
-                (Some(with), _) => write!(f, "{name}: {with} is already mirrored to {target}"),
-                (None, Some(connector)) => {
+            Self::TopicCollision { target, writer } => match writer {
+                Writer::With(topic) => write!(f, "{name}: {topic} is already mirrored to {target}"),
+                Writer::Connector(connector) => {
                     write!(f, "{name}: connector {connector} already mirrors to {target}")
                 }
-                (None, None) => write!(f, "{name}: something else is mirrored to {target}"),
             },
             Self::PartitionsShrunk { source, target } => {
                 write!(

@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use towpath_domain::{Offset, Partition, TopicId, TopicName, TopicPartition, state::PartitionState};
+use towpath_domain::{
+    Offset, Partition, TopicId, TopicName, TopicPartition,
+    state::{PartitionState, Writer},
+};
 use towpath_wire::{
     Client, Error, TopicMetadata, Topics,
     positions::{Position, PositionKey},
@@ -56,12 +59,6 @@ type Ready<'a> = (
     Result<targets::Target, PartitionState>,
 );
 
-/// Who writes to a target already.
-enum Collision {
-    Topic(TopicName),
-    Connector(String),
-}
-
 /// What a connector knows of its topics: the table by which the way back is found.
 pub(crate) struct Discovery {
     connector: String,
@@ -83,22 +80,6 @@ pub(crate) struct Discovery {
     sights: Option<HashMap<TopicName, Sight>>,
     /// partitions whose log does not have the offset they are to start at: the log says it once
     without_start: HashSet<TopicPartition>,
-}
-
-// === impl Collision ===
-
-impl Collision {
-    fn state(&self, target: &TopicName) -> PartitionState {
-        let (with, connector) = match self {
-            Self::Topic(with) => (Some(with.clone()), None),
-            Self::Connector(connector) => (None, Some(connector.clone())),
-        };
-        PartitionState::TopicCollision {
-            target: target.clone(),
-            with,
-            connector,
-        }
-    }
 }
 
 // === impl Discovery ===
@@ -172,7 +153,10 @@ impl Discovery {
         for (topic, target) in &routed {
             let partitions = topic.partitions.len() as i32;
             let state = match (collisions.get(&topic.name), found.remove(target)) {
-                (Some(with), _) => Err(with.state(target)),
+                (Some(writer), _) => Err(PartitionState::TopicCollision {
+                    target: target.clone(),
+                    writer: writer.clone(),
+                }),
                 (None, Some(Ok(found))) if found.partitions < partitions => {
                     Err(PartitionState::PartitionsShrunk {
                         source: partitions,
@@ -225,11 +209,11 @@ impl Discovery {
     }
 
     /// Notes who goes to which target, and answers the topics that come too late for theirs, with those that have it.
-    fn claim(&mut self, routed: &[(&TopicMetadata, TopicName)]) -> HashMap<TopicName, Collision> {
+    fn claim(&mut self, routed: &[(&TopicMetadata, TopicName)]) -> HashMap<TopicName, Writer> {
         let mut collisions = HashMap::new();
         for (topic, target) in routed {
             if let Err(connector) = self.claimed.take(target) {
-                collisions.insert(topic.name.clone(), Collision::Connector(connector));
+                collisions.insert(topic.name.clone(), Writer::Connector(connector));
                 continue;
             }
             let owner = self
@@ -237,7 +221,7 @@ impl Discovery {
                 .entry(target.clone())
                 .or_insert_with(|| topic.name.clone());
             if *owner != topic.name {
-                collisions.insert(topic.name.clone(), Collision::Topic(owner.clone()));
+                collisions.insert(topic.name.clone(), Writer::With(owner.clone()));
             }
         }
         collisions
@@ -246,7 +230,7 @@ impl Discovery {
     async fn targets(
         &self,
         routed: &[(&TopicMetadata, TopicName)],
-        collisions: &HashMap<TopicName, Collision>,
+        collisions: &HashMap<TopicName, Writer>,
     ) -> Result<HashMap<TopicName, Result<targets::Target, Error>>, Error> {
         let clear: Vec<_> = routed
             .iter()
