@@ -180,19 +180,25 @@ impl Selection {
 
     /// The patterns that none of the topics matches.
     pub fn unmatched<'a>(&self, topics: impl Iterator<Item = &'a str>) -> Vec<&str> {
-        let mut seen = vec![false; self.patterns.len()];
-        for topic in topics.filter(|topic| !self.exclude.is_match(topic)) {
-            for index in self.include.matches(topic) {
-                seen[index] = true;
-            }
-        }
-        self.patterns
-            .iter()
-            .zip(seen)
-            .filter(|(_, seen)| !seen)
-            .map(|(pattern, _)| pattern.as_str())
-            .collect()
+        let topics = topics.filter(|topic| !self.exclude.is_match(topic));
+        unmatched(&self.include, self.patterns.iter(), topics)
     }
+}
+
+/// The patterns of a set that none of the topics matches.
+fn unmatched<'p, 't>(
+    set: &RegexSet,
+    patterns: impl Iterator<Item = &'p String>,
+    topics: impl Iterator<Item = &'t str>,
+) -> Vec<&'p str> {
+    let mut seen = vec![false; set.len()];
+    for topic in topics {
+        for index in set.matches(topic) {
+            seen[index] = true;
+        }
+    }
+    let patterns = patterns.zip(seen).filter(|(_, seen)| !seen);
+    patterns.map(|(pattern, _)| pattern.as_str()).collect()
 }
 
 /// None for 0, which is no limit.

@@ -50,27 +50,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let kind = kind(plugin.kind());
     let case = Case::read(&arguments.case, kind).map_err(|error| wrong(error.to_string()))?;
     let input = case.require_input().map_err(|error| wrong(error.to_string()))?;
-    let nothing = || {
-        wrong(format!(
-            "{}: has no records, pairs of records or topics; checkers, which are asked now and then, are not measured",
-            arguments.case.display()
-        ))
-    };
-    if Call::new(input, 1).is_none() {
-        return Err(nothing());
-    }
-    let mut configured = Configured::new(&super::registry::granted(&plugin, &case), kind, &case.config)
-        .map_err(|error| wrong(error.to_string()))?;
-    println!("{} with the input of {}", plugin.reference(), case.name);
-    let during = Duration::from_millis(arguments.millis);
     let sizes: &[usize] = match input {
         // asked once a topic, whatever comes of it
         Input::Topics(_) => &SIZES[..1],
         _ => &SIZES,
     };
-    for size in sizes {
-        let call = Call::new(input, *size).ok_or_else(nothing)?;
-        let each = measure(&mut configured, &call, during).map_err(|error| anyhow!(error))?;
+    let calls: Option<Vec<Call>> = sizes.iter().map(|size| Call::new(input, *size)).collect();
+    let calls = calls.ok_or_else(|| {
+        wrong(format!(
+            "{}: has no records, pairs of records or topics; checkers, which are asked now and then, are not measured",
+            arguments.case.display()
+        ))
+    })?;
+    let mut configured = Configured::new(&super::registry::granted(&plugin, &case), kind, &case.config)
+        .map_err(|error| wrong(error.to_string()))?;
+    println!("{} with the input of {}", plugin.reference(), case.name);
+    let during = Duration::from_millis(arguments.millis);
+    for (size, call) in sizes.iter().zip(&calls) {
+        let each = measure(&mut configured, call, during).map_err(|error| anyhow!(error))?;
         println!("{}", call.told(*size, each.as_nanos() as f64));
     }
     Ok(ExitCode::SUCCESS)

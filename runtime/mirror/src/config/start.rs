@@ -6,7 +6,7 @@ use towpath_domain::{Offset, config::Problem, config::Values};
 
 use super::{
     keys::{AUTO_OFFSET_RESET, START},
-    regexes,
+    regexes, unmatched,
 };
 
 /// Where a partition starts.
@@ -75,16 +75,8 @@ impl Starts {
 
     /// Patterns that none of the topics matches.
     pub fn unmatched<'a>(&self, topics: impl Iterator<Item = &'a str>) -> Vec<&str> {
-        let mut seen = vec![false; self.rows.len()];
-        for topic in topics {
-            for row in self.topics.matches(topic) {
-                seen[row] = true;
-            }
-        }
-        let rows = self.rows.iter().zip(seen);
-        rows.filter(|(_, seen)| !seen)
-            .map(|((pattern, _), _)| pattern.as_str())
-            .collect()
+        let patterns = self.rows.iter().map(|(pattern, _)| pattern);
+        unmatched(&self.topics, patterns, topics)
     }
 }
 
