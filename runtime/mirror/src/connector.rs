@@ -16,13 +16,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use towpath_domain::{TopicId, config::Problem, state::Run};
 use towpath_plugin_host as host;
-use towpath_registry::Registry;
 use towpath_wire::{
     Client, Error,
     positions::{Accepted, Positions, Table},
 };
 
 mod attach;
+mod checking;
 mod permissions;
 mod prepare;
 mod resolve;
@@ -32,7 +32,7 @@ use crate::{
     claims::{Claimed, Claims},
     config::MirrorSource,
     discovery::Discovery,
-    registries::{Names, Registries},
+    registries::Registries,
     route::Routes,
     stages::Stages,
     status::{ConnectorStatus, Lag, Mirrored, PartitionStatus, RunStatus, Snapshot, TaskStatus},
@@ -193,44 +193,6 @@ impl Connector {
         }
         while checks.join_next().await.is_some() {}
         Ok(())
-    }
-
-    /// Starts the checkers, beside the tasks: a check is not what mirroring waits for.
-    async fn checks(&self, token: &CancellationToken) -> JoinSet<()> {
-        let mut running = JoinSet::new();
-        if !self.pipeline.has_checkers() {
-            return running;
-        }
-        let pipeline = Arc::clone(&self.pipeline);
-        let made = tokio::task::spawn_blocking(move || pipeline.checkers()).await;
-        let checkers = match made {
-            Ok(Ok(checkers)) => checkers,
-            Ok(Err(what)) => {
-                *lock(&self.shared.failed) = Some(format!("the checkers cannot start: {what}"));
-                return running;
-            }
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
-        let registries = &self.config.registries;
-        let subjects = checks::Subjects {
-            connector: self.name.clone(),
-            source: self.source.clone(),
-            target: self.target.clone(),
-            names: Names {
-                topics: self.config.topics.clone(),
-                routes: Arc::clone(&self.routes),
-            },
-            registries: registries
-                .source
-                .clone()
-                .zip(registries.target.clone())
-                .map(|(source, target)| (Registry::new(source), Registry::new(target))),
-            more: self.config.subjects.clone(),
-            interval: self.config.checkers_interval,
-        };
-        let (shown, token) = (Arc::clone(&self.shared.checks), token.child_token());
-        running.spawn(checks::run(subjects, checkers, shown, token));
-        running
     }
 
     /// Opens the table of positions and reads it, as often as it takes. None: told to stop.
