@@ -4,6 +4,7 @@
 //! [`Broker::log`]; its data is removed with it.
 
 mod listeners;
+mod options;
 pub(crate) mod ports;
 mod seat;
 mod zookeeper;
@@ -25,28 +26,16 @@ use tempfile::TempDir;
 
 use crate::{
     admin::Admin,
-    kafka::{Kafka, Metadata, Release},
+    kafka::{Kafka, Metadata},
     process::Process,
     segments::Batches,
     wait::{self, Hopeless},
 };
 
 pub use self::listeners::{Listener, Pem, STORE_PASSWORD, Sasl};
+pub use self::options::BrokerOptions;
 pub(crate) use self::seat::Seat;
 use self::zookeeper::ZooKeeper;
-
-/// How a broker differs from the usual one.
-#[derive(Clone, Debug, Default)]
-pub struct BrokerOptions {
-    /// For messages: `source`, `target`.
-    pub name: String,
-    /// Properties of the broker; they win over the lab's.
-    pub properties: Vec<(String, String)>,
-    /// Listeners beside the plain one.
-    pub listeners: Vec<Listener>,
-    /// The release under test, unless an old broker is wanted.
-    pub release: Release,
-}
 
 /// A broker, alone in its cluster or one of several. Dropping it kills it and removes its data.
 pub struct Broker {
@@ -73,57 +62,22 @@ const READY: Duration = Duration::from_secs(120);
 const PORTS_TRIED: usize = 3;
 const STOPPED: Duration = Duration::from_secs(60);
 
-// === impl BrokerOptions ===
-
-impl BrokerOptions {
-    pub fn named(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            ..Self::default()
-        }
-    }
-
-    #[must_use]
-    pub fn property(mut self, key: &str, value: &str) -> Self {
-        self.properties.push((key.to_owned(), value.to_owned()));
-        self
-    }
-
-    #[must_use]
-    pub fn listener(mut self, listener: Listener) -> Self {
-        self.listeners.push(listener);
-        self
-    }
-
-    #[must_use]
-    pub fn release(mut self, release: Release) -> Self {
-        self.release = release;
-        self
-    }
-}
-
 // === impl Broker ===
 
 impl Broker {
     /// Formats, starts and waits until the broker answers. A port that somebody took before the JVM was up is no reason to fail: it gets others.
     pub fn start(options: BrokerOptions) -> Result<Self> {
-        for _ in 1..PORTS_TRIED {
-            let (broker, started) = Self::try_to_start(options.clone())?;
-            match started {
-                Err(_) if broker.found_its_port_taken() => {}
+        let mut left = PORTS_TRIED;
+        loop {
+            left -= 1;
+            let seat = Seat::alone(options.listeners.len())?;
+            let mut broker = Self::install(options.clone(), seat)?;
+            broker.format()?;
+            match broker.start_again() {
+                Err(_) if left > 0 && broker.found_its_port_taken() => {}
                 started => return started.map(|()| broker),
             }
         }
-        let (broker, started) = Self::try_to_start(options)?;
-        started.map(|()| broker)
-    }
-
-    fn try_to_start(options: BrokerOptions) -> Result<(Self, Result<()>)> {
-        let seat = Seat::alone(options.listeners.len())?;
-        let mut broker = Self::install(options, seat)?;
-        broker.format()?;
-        let started = broker.start_again();
-        Ok((broker, started))
     }
 
     fn found_its_port_taken(&self) -> bool {
