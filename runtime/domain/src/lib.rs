@@ -4,6 +4,7 @@
 pub mod checks;
 pub mod config;
 mod ids;
+pub mod offset_map;
 pub mod plugin;
 pub mod state;
 
