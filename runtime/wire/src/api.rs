@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use kafka_protocol::{
     messages::{
-        ApiVersionsRequest, ApiVersionsResponse, CreatePartitionsRequest, CreatePartitionsResponse,
-        CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
+        AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, ApiVersionsRequest, ApiVersionsResponse,
+        CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+        DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
         DescribeAclsRequest, DescribeAclsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
-        FetchRequest, FetchResponse, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
-        ListOffsetsResponse, MetadataRequest, MetadataResponse, SaslAuthenticateRequest,
-        SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
+        DescribeProducersRequest, DescribeProducersResponse, EndTxnRequest, EndTxnResponse, FetchRequest,
+        FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest,
+        InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
+        SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
     },
     protocol::{Decodable, Encodable, HeaderVersion},
 };
@@ -29,21 +31,31 @@ pub(crate) struct Api {
 impl Api {
     /// What to grant, when that is what the broker misses. The operations are those of `kafka-acls`.
     pub(crate) fn grant(&self, error: KafkaError) -> Option<&'static str> {
-        let is_about_permission = matches!(
-            error,
-            KafkaError::TOPIC_AUTHORIZATION_FAILED | KafkaError::CLUSTER_AUTHORIZATION_FAILED
-        );
-        is_about_permission.then_some(match self.name {
-            "Produce" => "Write on the topic",
-            "Fetch" => "Read on the topic",
+        match error {
+            // To find its coordinator, Describe would do.
+            KafkaError::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
+                Some("Write and Describe on the transactional id")
+            }
+            KafkaError::TOPIC_AUTHORIZATION_FAILED | KafkaError::CLUSTER_AUTHORIZATION_FAILED => {
+                Some(self.of_topics())
+            }
+            _ => None,
+        }
+    }
+
+    /// What to grant on topics, or on the cluster.
+    fn of_topics(&self) -> &'static str {
+        match self.name {
+            "Produce" | "AddPartitionsToTxn" => "Write on the topic",
+            "Fetch" | "DescribeProducers" => "Read on the topic",
             "CreateTopics" => "Create on the topic, or on the cluster,",
             "CreatePartitions" => "Alter on the topic",
-            "DeleteTopics" => "Delete on the topic",
+            "DeleteTopics" | "DeleteRecords" => "Delete on the topic",
             "DescribeAcls" => "Describe on the cluster",
             "DescribeConfigs" => "DescribeConfigs on the topic",
             "InitProducerId" => "Write on a topic, or IdempotentWrite on the cluster,",
             _ => "Describe on the topic",
-        })
+        }
     }
 }
 
@@ -98,13 +110,18 @@ calls! {
     FetchRequest -> FetchResponse = 1 "Fetch", 4 to 16, "From 13 on topics go by id. 17 and 18 are for followers.";
     ListOffsetsRequest -> ListOffsetsResponse = 2 "ListOffsets", 2 to 7, "2 has the isolation level, 7 the largest timestamp. Later ones are about tiered storage.";
     MetadataRequest -> MetadataResponse = 3 "Metadata", 4 to 12, "4 does not create topics by asking, 7 has leader epochs, 10 topic ids.";
+    FindCoordinatorRequest -> FindCoordinatorResponse = 10 "FindCoordinator", 1 to 6, "1 has transactional ids, 4 takes many keys at once. 5 and 6 change nothing for groups and transactions.";
     ApiVersionsRequest -> ApiVersionsResponse = 18 "ApiVersions", 0 to 3, "A broker without 3 answers in version 0 (KIP-511).";
     CreateTopicsRequest -> CreateTopicsResponse = 19 "CreateTopics", 2 to 7, "4 takes the broker's default replication factor, 7 answers the topic id.";
     DeleteTopicsRequest -> DeleteTopicsResponse = 20 "DeleteTopics", 1 to 6, "6 has another shape of request.";
-    InitProducerIdRequest -> InitProducerIdResponse = 22 "InitProducerId", 0 to 4, "5 is about transactions only.";
+    DeleteRecordsRequest -> DeleteRecordsResponse = 21 "DeleteRecords", 0 to 2, "1 and 2 only encode otherwise.";
+    InitProducerIdRequest -> InitProducerIdResponse = 22 "InitProducerId", 0 to 4, "4 answers PRODUCER_FENCED. Later ones are about errors of a transaction that can be aborted, and about two-phase commit.";
+    AddPartitionsToTxnRequest -> AddPartitionsToTxnResponse = 24 "AddPartitionsToTxn", 0 to 3, "2 answers PRODUCER_FENCED. Later ones are between brokers.";
+    EndTxnRequest -> EndTxnResponse = 26 "EndTxn", 0 to 3, "2 answers PRODUCER_FENCED. 5 raises the epoch (KIP-890), and is no use to a broker that has transaction.version 0.";
     DescribeAclsRequest -> DescribeAclsResponse = 29 "DescribeAcls", 1 to 3, "1 has prefixed patterns (KIP-290), 3 the resource type USER.";
     DescribeConfigsRequest -> DescribeConfigsResponse = 32 "DescribeConfigs", 1 to 4, "1 tells where a value comes from.";
     CreatePartitionsRequest -> CreatePartitionsResponse = 37 "CreatePartitions", 0 to 3, "2 and 3 only encode otherwise.";
+    DescribeProducersRequest -> DescribeProducersResponse = 61 "DescribeProducers", 0 to 0, "KIP-664, of Kafka 2.8.";
 }
 
 macro_rules! calls_without_throttle {

@@ -4,13 +4,18 @@ mod acls;
 mod allowed;
 mod cluster;
 mod configs;
+mod coordinators;
+mod delete_records;
+mod leaders;
 mod metadata;
 mod missing;
 mod offsets;
 mod pool;
 mod producer_id;
+mod producers;
 mod reach;
 mod topics;
+mod transactions;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +34,7 @@ use towpath_domain::{ClusterId, LeaderEpoch, TopicId, TopicName, TopicPartition}
 
 use crate::{Address, Connection, Error, Options};
 use cluster::Cluster;
+use coordinators::Coordinators;
 use pool::Pool;
 
 pub use allowed::{Allowed, Operation};
@@ -38,6 +44,7 @@ pub use metadata::{PartitionMetadata, TopicMetadata, Topics};
 pub use missing::{Missing, Use};
 pub use offsets::{ListedOffset, OffsetSpec};
 pub use producer_id::ProducerId;
+pub use producers::ProducerState;
 pub use topics::NewTopic;
 
 /// A Kafka cluster. Cheap to clone; all clones share the cached metadata and the connections for admin requests.
@@ -56,6 +63,7 @@ struct Inner {
     cluster: RwLock<Cluster>,
     /// How often `cluster` was updated.
     updates: AtomicU64,
+    coordinators: Coordinators,
     pool: Mutex<Pool>,
     closed: CancellationToken,
 }
@@ -104,6 +112,7 @@ impl Client {
             missing: missing::of(&connection),
             cluster: RwLock::new(cluster),
             updates: AtomicU64::new(0),
+            coordinators: Coordinators::default(),
             pool: Mutex::default(),
             closed,
         })))

@@ -42,8 +42,10 @@ impl KafkaError {
     pub const OUT_OF_ORDER_SEQUENCE_NUMBER: Self = Self(45);
     pub const DUPLICATE_SEQUENCE_NUMBER: Self = Self(46);
     pub const INVALID_PRODUCER_EPOCH: Self = Self(47);
+    pub const INVALID_TXN_STATE: Self = Self(48);
     pub const CONCURRENT_TRANSACTIONS: Self = Self(51);
     pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Self = Self(53);
+    pub const OPERATION_NOT_ATTEMPTED: Self = Self(55);
     pub const KAFKA_STORAGE_ERROR: Self = Self(56);
     pub const SASL_AUTHENTICATION_FAILED: Self = Self(58);
     pub const UNKNOWN_PRODUCER_ID: Self = Self(59);
@@ -58,6 +60,7 @@ impl KafkaError {
     pub const INVALID_RECORD: Self = Self(87);
     pub const UNSTABLE_OFFSET_COMMIT: Self = Self(88);
     pub const THROTTLING_QUOTA_EXCEEDED: Self = Self(89);
+    pub const PRODUCER_FENCED: Self = Self(90);
     pub const UNKNOWN_TOPIC_ID: Self = Self(100);
     pub const INCONSISTENT_TOPIC_ID: Self = Self(103);
     pub const FETCH_SESSION_TOPIC_ID_ERROR: Self = Self(106);

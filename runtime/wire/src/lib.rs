@@ -38,7 +38,7 @@ mod scripted;
 pub use backoff::Backoff;
 pub use client::{
     Allowed, Client, ConfigEntry, ConfigSource, Leader, ListedOffset, Missing, NewTopic, NodeId, OffsetSpec,
-    Operation, PartitionMetadata, ProducerId, TopicMetadata, Topics, Use,
+    Operation, PartitionMetadata, ProducerId, ProducerState, TopicMetadata, Topics, Use,
 };
 pub use connection::{Connection, InFlight};
 pub use error::{Error, Peer, Versions};

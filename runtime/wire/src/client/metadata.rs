@@ -1,5 +1,7 @@
 //! Asking the cluster what it looks like.
 
+use std::collections::HashSet;
+
 use kafka_protocol::messages::{
     MetadataRequest, MetadataResponse, metadata_request::MetadataRequestTopic,
     metadata_response::MetadataResponseTopic,
@@ -91,6 +93,15 @@ impl Client {
         });
         self.prune().await;
         Ok(metadata)
+    }
+
+    /// Reads metadata of these topics, in any case of the brokers. A failure is left to the next attempt, whose error says more.
+    pub(super) async fn refresh(&self, topics: impl IntoIterator<Item = TopicName>) {
+        let names: HashSet<TopicName> = topics.into_iter().collect();
+        let topics = Topics::Names(names.into_iter().collect());
+        if let Err(error) = self.metadata_once(&topics).await {
+            tracing::debug!(%error, "cannot read metadata");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
 };
 use towpath_domain::{LeaderEpoch, Offset, Partition, TopicName, TopicPartition};
 
-use super::{Client, Leader, NodeId, Topics};
+use super::{Client, Leader, NodeId};
 use crate::{
     Error, Isolation, KafkaError,
     api::Call,
@@ -63,7 +63,7 @@ impl Client {
         let mut results = HashMap::with_capacity(partitions.len());
         let mut open: HashSet<TopicPartition> = partitions.iter().cloned().collect();
         if open.iter().any(|partition| self.leader(partition).is_none()) {
-            self.refresh(&open).await;
+            self.refresh(topics(&open)).await;
         }
         loop {
             let mut reasons = HashMap::new();
@@ -97,7 +97,7 @@ impl Client {
                     what: "the answers were not for the partitions that were asked for".to_owned(),
                 });
             match attempts.wait(error).await {
-                Ok(_) => self.refresh(&open).await,
+                Ok(_) => self.refresh(topics(&open)).await,
                 Err(error) if results.is_empty() && reasons.is_empty() => return Err(error),
                 Err(error) => {
                     tracing::warn!(%error, partitions = open.len(), "offsets could not be listed");
@@ -187,17 +187,6 @@ impl Client {
         Ok(listed.collect())
     }
 
-    /// Reads metadata of these topics. A failure is left to the next attempt, whose error says more.
-    async fn refresh(&self, open: &HashSet<TopicPartition>) {
-        let names: HashSet<TopicName> = open.iter().map(|partition| partition.topic.clone()).collect();
-        if let Err(error) = self
-            .metadata_once(&Topics::Names(names.into_iter().collect()))
-            .await
-        {
-            tracing::debug!(%error, "cannot read metadata");
-        }
-    }
-
     /// One of the reasons, for the log.
     fn refused(&self, reasons: &HashMap<TopicPartition, KafkaError>) -> Option<Error> {
         let (partition, error) = reasons.iter().next()?;
@@ -233,6 +222,10 @@ impl OffsetSpec {
             Self::Timestamp(ms) => ms.max(0),
         }
     }
+}
+
+fn topics(open: &HashSet<TopicPartition>) -> impl Iterator<Item = TopicName> {
+    open.iter().map(|partition| partition.topic.clone())
 }
 
 fn listed(topic: &TopicName, partition: &ListOffsetsPartitionResponse) -> Listed {

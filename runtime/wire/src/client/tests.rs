@@ -306,7 +306,12 @@ fn every_operation_can_be_awaited_in_a_task(
     is_send(client.describe_topic_configs(&[]));
     is_send(client.create_topics(&[]));
     is_send(client.delete_topics(&[]));
+    is_send(client.delete_records(&[]));
+    is_send(client.describe_producers(&[]));
     is_send(client.init_producer_id());
+    is_send(client.init_transactional("", std::time::Duration::ZERO));
+    is_send(client.add_partitions("", ProducerId { id: 0, epoch: 0 }, &[]));
+    is_send(client.end_transaction("", ProducerId { id: 0, epoch: 0 }, true));
     is_send(connection.fetch(fetch, &[]));
     is_send(connection.produce(produce));
     is_send(positions.load());

@@ -12,7 +12,7 @@ use kafka_protocol::{
 };
 use towpath_domain::{TopicId, TopicName};
 
-use super::{Client, Topics};
+use super::Client;
 use crate::{
     Connection, Error, KafkaError,
     api::{Api, Call},
@@ -233,11 +233,7 @@ impl Client {
                 break;
             };
             match attempts.wait(error).await {
-                Ok(Retry::AfterMetadata) => {
-                    if let Err(error) = self.metadata_once(&Topics::Names(Vec::new())).await {
-                        tracing::debug!(%error, "cannot read metadata");
-                    }
-                }
+                Ok(Retry::AfterMetadata) => self.refresh([]).await,
                 Ok(_) => {}
                 Err(error) if results.is_empty() => return Err(error),
                 Err(error) => {
@@ -254,7 +250,7 @@ impl Client {
     }
 
     /// How long a broker may take to carry it out before it answers REQUEST_TIMED_OUT: a little less than we wait.
-    fn admin_timeout(&self) -> i32 {
+    pub(super) fn admin_timeout(&self) -> i32 {
         millis(self.0.options.request_timeout / 10 * 9)
     }
 }

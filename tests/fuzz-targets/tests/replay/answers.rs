@@ -3,17 +3,22 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::{
     messages::{
-        ApiVersionsResponse, BrokerId, CreatePartitionsResponse, CreateTopicsResponse, DeleteTopicsResponse,
-        DescribeConfigsResponse, FetchResponse, InitProducerIdResponse, ListOffsetsResponse,
-        MetadataResponse, ProduceResponse, TopicName,
+        AddPartitionsToTxnResponse, ApiVersionsResponse, BrokerId, CreatePartitionsResponse,
+        CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeConfigsResponse,
+        DescribeProducersResponse, EndTxnResponse, FetchResponse, FindCoordinatorResponse,
+        InitProducerIdResponse, ListOffsetsResponse, MetadataResponse, ProduceResponse, TopicName,
+        add_partitions_to_txn_response::{AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult},
         api_versions_response::ApiVersion,
         create_partitions_response::CreatePartitionsTopicResult,
         create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
+        delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
         delete_topics_response::DeletableTopicResult,
         describe_configs_response::{
             DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
         },
+        describe_producers_response::{PartitionResponse, ProducerState, TopicResponse},
         fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData},
+        find_coordinator_response::Coordinator,
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
         metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
         produce_response::{PartitionProduceResponse, TopicProduceResponse},
@@ -138,6 +143,19 @@ fn answer(key: i16, version: i16, correlation: i32) -> Vec<u8> {
                 .with_topics(vec![topic; 2]);
             encoded(&answer, version, correlation)
         }
+        10 => {
+            let answer = match version {
+                ..4 => FindCoordinatorResponse::default()
+                    .with_host(text("127.0.0.1"))
+                    .with_port(9092),
+                _ => {
+                    let found = Coordinator::default().with_key(text("mirror-7"));
+                    FindCoordinatorResponse::default()
+                        .with_coordinators(vec![found.with_host(text("127.0.0.1")).with_port(9092)])
+                }
+            };
+            encoded(&answer, version, correlation)
+        }
         18 => {
             let api = ApiVersion::default().with_api_key(3).with_max_version(12);
             encoded(
@@ -168,7 +186,32 @@ fn answer(key: i16, version: i16, correlation: i32) -> Vec<u8> {
                 correlation,
             )
         }
+        21 => {
+            let partition = DeleteRecordsPartitionResult::default().with_low_watermark(7);
+            let topic = DeleteRecordsTopicResult::default()
+                .with_name(name())
+                .with_partitions(vec![partition.clone(), partition.with_partition_index(1)]);
+            encoded(
+                &DeleteRecordsResponse::default().with_topics(vec![topic]),
+                version,
+                correlation,
+            )
+        }
         22 => encoded(&InitProducerIdResponse::default(), version, correlation),
+        24 => {
+            let partition = AddPartitionsToTxnPartitionResult::default().with_partition_error_code(55);
+            let topic = AddPartitionsToTxnTopicResult::default()
+                .with_name(name())
+                .with_results_by_partition(vec![partition.clone(), partition.with_partition_index(1)]);
+            let answer =
+                AddPartitionsToTxnResponse::default().with_results_by_topic_v3_and_below(vec![topic]);
+            encoded(&answer, version, correlation)
+        }
+        26 => encoded(
+            &EndTxnResponse::default().with_error_code(90),
+            version,
+            correlation,
+        ),
         32 => {
             let synonym = DescribeConfigsSynonym::default().with_name(text("log.retention.ms"));
             let config = DescribeConfigsResourceResult::default()
@@ -188,6 +231,20 @@ fn answer(key: i16, version: i16, correlation: i32) -> Vec<u8> {
             let result = CreatePartitionsTopicResult::default().with_name(name());
             encoded(
                 &CreatePartitionsResponse::default().with_results(vec![result]),
+                version,
+                correlation,
+            )
+        }
+        61 => {
+            let producer = ProducerState::default()
+                .with_producer_id(4000.into())
+                .with_last_sequence(17);
+            let partition = PartitionResponse::default().with_active_producers(vec![producer; 2]);
+            let topic = TopicResponse::default()
+                .with_name(name())
+                .with_partitions(vec![partition]);
+            encoded(
+                &DescribeProducersResponse::default().with_topics(vec![topic]),
                 version,
                 correlation,
             )
