@@ -35,6 +35,11 @@ pub struct LeaderEpoch(pub i32);
 #[serde(transparent)]
 pub struct ClusterId(pub String);
 
+/// What a group of consumers, or of any other members, calls itself (`group.id`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct GroupId(pub String);
+
 /// A partition of a topic by name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TopicPartition {
@@ -112,7 +117,7 @@ impl fmt::Debug for TopicId {
     }
 }
 
-// === impl Partition, Offset, LeaderEpoch, ClusterId ===
+// === impl Partition, Offset, LeaderEpoch, ClusterId, GroupId ===
 
 impl fmt::Display for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,6 +138,12 @@ impl fmt::Display for LeaderEpoch {
 }
 
 impl fmt::Display for ClusterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for GroupId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

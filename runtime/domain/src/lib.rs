@@ -8,4 +8,6 @@ pub mod offset_map;
 pub mod plugin;
 pub mod state;
 
-pub use ids::{Bucket, ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
+pub use ids::{
+    Bucket, ClusterId, GroupId, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition,
+};

@@ -4,13 +4,16 @@ use bytes::Bytes;
 use kafka_protocol::{
     messages::{
         AddPartitionsToTxnRequest, AddPartitionsToTxnResponse, ApiVersionsRequest, ApiVersionsResponse,
-        CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse,
-        DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse,
-        DescribeAclsRequest, DescribeAclsResponse, DescribeConfigsRequest, DescribeConfigsResponse,
-        DescribeProducersRequest, DescribeProducersResponse, EndTxnRequest, EndTxnResponse, FetchRequest,
-        FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest,
-        InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
-        SaslAuthenticateRequest, SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
+        ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse, CreatePartitionsRequest,
+        CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest,
+        DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeAclsRequest,
+        DescribeAclsResponse, DescribeConfigsRequest, DescribeConfigsResponse, DescribeGroupsRequest,
+        DescribeGroupsResponse, DescribeProducersRequest, DescribeProducersResponse, EndTxnRequest,
+        EndTxnResponse, FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+        InitProducerIdRequest, InitProducerIdResponse, ListGroupsRequest, ListGroupsResponse,
+        ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest,
+        OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, SaslAuthenticateRequest,
+        SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
     },
     protocol::{Decodable, Encodable, HeaderVersion},
 };
@@ -36,6 +39,10 @@ impl Api {
             KafkaError::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => {
                 Some("Write and Describe on the transactional id")
             }
+            KafkaError::GROUP_AUTHORIZATION_FAILED if self.name == "OffsetCommit" => {
+                Some("Read on the group")
+            }
+            KafkaError::GROUP_AUTHORIZATION_FAILED => Some("Describe on the group"),
             KafkaError::TOPIC_AUTHORIZATION_FAILED | KafkaError::CLUSTER_AUTHORIZATION_FAILED => {
                 Some(self.of_topics())
             }
@@ -47,7 +54,7 @@ impl Api {
     fn of_topics(&self) -> &'static str {
         match self.name {
             "Produce" | "AddPartitionsToTxn" => "Write on the topic",
-            "Fetch" | "DescribeProducers" => "Read on the topic",
+            "Fetch" | "DescribeProducers" | "OffsetCommit" => "Read on the topic",
             "CreateTopics" => "Create on the topic, or on the cluster,",
             "CreatePartitions" => "Alter on the topic",
             "DeleteTopics" | "DeleteRecords" => "Delete on the topic",
@@ -110,7 +117,11 @@ calls! {
     FetchRequest -> FetchResponse = 1 "Fetch", 4 to 16, "From 13 on topics go by id. 17 and 18 are for followers.";
     ListOffsetsRequest -> ListOffsetsResponse = 2 "ListOffsets", 2 to 7, "2 has the isolation level, 7 the largest timestamp. Later ones are about tiered storage.";
     MetadataRequest -> MetadataResponse = 3 "Metadata", 4 to 12, "4 does not create topics by asking, 7 has leader epochs, 10 topic ids.";
+    OffsetCommitRequest -> OffsetCommitResponse = 8 "OffsetCommit", 2 to 9, "6 has leader epochs, 9 tells a group that is not there from an old generation. 10 goes by topic id.";
+    OffsetFetchRequest -> OffsetFetchResponse = 9 "OffsetFetch", 2 to 9, "2 has all partitions of a group, 7 waits for transactions (KIP-447), 8 has many groups. 10 goes by topic id.";
     FindCoordinatorRequest -> FindCoordinatorResponse = 10 "FindCoordinator", 1 to 6, "1 has transactional ids, 4 takes many keys at once. 5 and 6 change nothing for groups and transactions.";
+    DescribeGroupsRequest -> DescribeGroupsResponse = 15 "DescribeGroups", 0 to 6, "6 says that a group is not there, or of another type (KIP-1043).";
+    ListGroupsRequest -> ListGroupsResponse = 16 "ListGroups", 0 to 5, "4 has the state (KIP-518), 5 the type (KIP-848).";
     ApiVersionsRequest -> ApiVersionsResponse = 18 "ApiVersions", 0 to 3, "A broker without 3 answers in version 0 (KIP-511).";
     CreateTopicsRequest -> CreateTopicsResponse = 19 "CreateTopics", 2 to 7, "4 takes the broker's default replication factor, 7 answers the topic id.";
     DeleteTopicsRequest -> DeleteTopicsResponse = 20 "DeleteTopics", 1 to 6, "6 has another shape of request.";
@@ -122,6 +133,7 @@ calls! {
     DescribeConfigsRequest -> DescribeConfigsResponse = 32 "DescribeConfigs", 1 to 4, "1 tells where a value comes from.";
     CreatePartitionsRequest -> CreatePartitionsResponse = 37 "CreatePartitions", 0 to 3, "2 and 3 only encode otherwise.";
     DescribeProducersRequest -> DescribeProducersResponse = 61 "DescribeProducers", 0 to 0, "KIP-664, of Kafka 2.8.";
+    ConsumerGroupDescribeRequest -> ConsumerGroupDescribeResponse = 69 "ConsumerGroupDescribe", 0 to 1, "KIP-848. 1 has the type of a member.";
 }
 
 macro_rules! calls_without_throttle {

@@ -6,6 +6,7 @@ mod cluster;
 mod configs;
 mod coordinators;
 mod delete_records;
+mod groups;
 mod leaders;
 mod metadata;
 mod missing;
@@ -39,6 +40,7 @@ use pool::Pool;
 
 pub use allowed::{Allowed, Operation};
 pub use configs::{ConfigEntry, ConfigSource};
+pub use groups::{CommittedOffset, DescribedGroup, GroupMember, GroupType, ListedGroup};
 pub(crate) use metadata::ask;
 pub use metadata::{PartitionMetadata, TopicMetadata, Topics};
 pub use missing::{Missing, Use};

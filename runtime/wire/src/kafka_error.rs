@@ -29,6 +29,8 @@ impl KafkaError {
     pub const RECORD_LIST_TOO_LARGE: Self = Self(18);
     pub const NOT_ENOUGH_REPLICAS: Self = Self(19);
     pub const NOT_ENOUGH_REPLICAS_AFTER_APPEND: Self = Self(20);
+    pub const UNKNOWN_MEMBER_ID: Self = Self(25);
+    pub const REBALANCE_IN_PROGRESS: Self = Self(27);
     pub const TOPIC_AUTHORIZATION_FAILED: Self = Self(29);
     pub const GROUP_AUTHORIZATION_FAILED: Self = Self(30);
     pub const CLUSTER_AUTHORIZATION_FAILED: Self = Self(31);
@@ -49,6 +51,7 @@ impl KafkaError {
     pub const KAFKA_STORAGE_ERROR: Self = Self(56);
     pub const SASL_AUTHENTICATION_FAILED: Self = Self(58);
     pub const UNKNOWN_PRODUCER_ID: Self = Self(59);
+    pub const GROUP_ID_NOT_FOUND: Self = Self(69);
     pub const FETCH_SESSION_ID_NOT_FOUND: Self = Self(70);
     pub const INVALID_FETCH_SESSION_EPOCH: Self = Self(71);
     pub const LISTENER_NOT_FOUND: Self = Self(72);

@@ -37,8 +37,9 @@ mod scripted;
 
 pub use backoff::Backoff;
 pub use client::{
-    Allowed, Client, ConfigEntry, ConfigSource, Leader, ListedOffset, Missing, NewTopic, NodeId, OffsetSpec,
-    Operation, PartitionMetadata, ProducerId, ProducerState, TopicMetadata, Topics, Use,
+    Allowed, Client, CommittedOffset, ConfigEntry, ConfigSource, DescribedGroup, GroupMember, GroupType,
+    Leader, ListedGroup, ListedOffset, Missing, NewTopic, NodeId, OffsetSpec, Operation, PartitionMetadata,
+    ProducerId, ProducerState, TopicMetadata, Topics, Use,
 };
 pub use connection::{Connection, InFlight};
 pub use error::{Error, Peer, Versions};

@@ -180,7 +180,6 @@ async fn leaders_tell_the_last_sequence_also_behind_markers() -> Result<()> {
         }
         ensure!(decided_end(&client, &partition).await? == expected);
         let state = producer(&client, &partition).await?.unwrap();
-        println!("ended: {state:?}");
         ensure!(state.producer == owner && state.last_sequence == sequence - 1);
         ensure!(state.current_txn_start_offset.is_none() && state.coordinator_epoch >= 0);
     }
@@ -202,11 +201,9 @@ async fn whoever_takes_the_id_over_aborts_what_was_open_and_fences_its_owner() -
     other.send(record).map_err(|(error, _)| error)?;
     other.flush(SOON)?;
     let open = producer(&client, &partition).await?.unwrap();
-    println!("open: {open:?}");
     ensure!(open.last_sequence == 0 && open.current_txn_start_offset == Some(Offset(0)));
 
     let first = client.init_transactional("fenced", MINUTE).await?;
-    println!("taken over: {first:?}");
     ensure!(first.id == open.producer.id && first.epoch > open.producer.epoch);
     ensure!(
         decided_end(&client, &partition).await? == 2,
@@ -217,14 +214,12 @@ async fn whoever_takes_the_id_over_aborts_what_was_open_and_fences_its_owner() -
     let partitions = std::slice::from_ref(&partition);
     client.add_partitions("fenced", first, partitions).await?;
     let second = client.init_transactional("fenced", MINUTE).await?;
-    println!("taken over: {second:?}");
     ensure!(second.id == first.id && second.epoch > first.epoch);
     ensure!(decided_end(&client, &partition).await? == 3, "another marker");
     is_fenced(client.add_partitions("fenced", first, partitions).await)?;
     is_fenced(client.end_transaction("fenced", first, true).await)?;
     // The marker has raised the epoch in the partition, too.
     let late = write(&client, &partition, first, 0, &["late"]).await?;
-    println!("late: {late:?}");
     ensure!(late == Err(KafkaError::INVALID_PRODUCER_EPOCH), "{late:?}");
     let written = write(&client, &partition, second, 0, &["new"]).await?;
     ensure!(written == Ok(3), "{written:?}");

@@ -1,23 +1,27 @@
-//! Who coordinates a group or a transactional id, and asking that broker.
+//! Who coordinates groups and transactional ids, and asking those brokers.
+
+mod finding;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use kafka_protocol::{messages::FindCoordinatorRequest, protocol::StrBytes};
+use futures::future::join_all;
+use towpath_domain::GroupId;
 
-use super::{Client, NodeId};
+use super::{Client, NodeId, leaders::in_place_of};
 use crate::{
     Connection, Error, KafkaError,
     api::Call,
     retry::{Attempts, Retry},
 };
 
-/// What has a coordinator, with its id.
+/// What has a coordinator, by its id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Coordinated {
+    Group(GroupId),
     Transaction(String),
 }
 
@@ -25,85 +29,122 @@ pub(super) enum Coordinated {
 #[derive(Debug, Default)]
 pub(super) struct Coordinators(Mutex<HashMap<Coordinated, NodeId>>);
 
-/// From this version on many keys are asked for at once (KIP-699).
-const WITH_KEYS: i16 = 4;
+/// What a request is about.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) version: i16,
+    pub(super) of: &'a [Coordinated],
+}
+
+/// What came of one group or transactional id.
+pub(super) type Answered<A> = (Coordinated, Result<A, Error>);
+
+/// So many ids go in one request, where it can have several: an answer about more could be larger than a connection takes.
+const MANY: usize = 100;
 
 // === impl Client ===
 
 impl Client {
-    /// Asks the coordinator, until it has an answer that stays, for at most `request_timeout`. One that moved or is gone is looked up again.
-    /// `request` gets the version, `read` says whether the answer is an error.
+    /// Asks the coordinator of one, as [`Client::at_coordinators`] does. `request` gets the version, `read` says whether the answer is an error.
     pub(super) async fn at_coordinator<Q: Call + Send + Sync, A>(
         &self,
         of: &Coordinated,
         request: impl Fn(i16) -> Q,
         read: impl Fn(&Connection, Q::Answer) -> Result<A, Error>,
     ) -> Result<A, Error> {
-        let mut attempts = Attempts::new(&self.0.options);
-        loop {
-            let error = match self.at_coordinator_once(of, &request, &read).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            if may_have_moved(&error) {
-                self.0.coordinators.known().remove(of);
-            }
-            if attempts.wait(error).await? == Retry::AfterMetadata {
-                self.refresh([]).await;
-            }
-        }
+        let request = |asked: Asked<'_>| request(asked.version);
+        let read =
+            |connection: &Connection, _: Asked<'_>, answer| vec![(of.clone(), read(connection, answer))];
+        let results = self.at_coordinators([of.clone()], i16::MAX, request, read).await;
+        let mut results = results.into_values();
+        results.next().expect("whatever is asked about has a result")
     }
 
-    async fn at_coordinator_once<Q: Call + Send + Sync, A>(
+    /// Asks coordinators until each one asked about has an answer that stays, for at most `request_timeout`; those that moved or are gone are looked
+    /// up again. All are groups, or all are transactional ids. A request can be about several from version `several_from` on.
+    pub(super) async fn at_coordinators<Q: Call + Send + Sync, A>(
         &self,
-        of: &Coordinated,
-        request: impl Fn(i16) -> Q,
-        read: impl Fn(&Connection, Q::Answer) -> Result<A, Error>,
-    ) -> Result<A, Error> {
-        let known = self.0.coordinators.known().get(of).copied();
-        let node = match known {
-            Some(node) => node,
-            None => self.find_coordinator(of).await?,
-        };
-        let connection = self.shared(node).await?;
-        let version = connection.version(Q::API, i16::MAX)?;
-        let answer = connection.call(&request(version), version).await?;
-        read(&connection, answer)
+        of: impl IntoIterator<Item = Coordinated>,
+        several_from: i16,
+        request: impl Fn(Asked<'_>) -> Q,
+        read: impl Fn(&Connection, Asked<'_>, Q::Answer) -> Vec<Answered<A>>,
+    ) -> HashMap<Coordinated, Result<A, Error>> {
+        let mut attempts = Attempts::new(&self.0.options);
+        let mut open: HashSet<Coordinated> = of.into_iter().collect();
+        let mut results = HashMap::with_capacity(open.len());
+        loop {
+            let mut reasons = HashMap::new();
+            let (by_node, mut answers) = self.coordinators(&open).await;
+            let asked = by_node
+                .into_iter()
+                .map(|(node, of)| self.ask_coordinator(node, of, several_from, &request, &read));
+            answers.extend(join_all(asked).await.into_iter().flatten());
+            for (of, result) in answers {
+                match result {
+                    Err(error) if error.retry().is_soon() => {
+                        if may_have_moved(&error) {
+                            self.0.coordinators.known().remove(&of);
+                        }
+                        reasons.insert(of, error);
+                    }
+                    result => {
+                        if open.remove(&of) {
+                            results.insert(of, result);
+                        }
+                    }
+                }
+            }
+            if open.is_empty() {
+                return results;
+            }
+            let is_stale = |error: &Error| error.retry() == Retry::AfterMetadata;
+            let is_stale = reasons.values().any(is_stale);
+            let error = open
+                .iter()
+                .find_map(|of| reasons.get(of).cloned())
+                .unwrap_or_else(|| Error::Invalid {
+                    api: Q::API.name,
+                    what: "the answers were not about what was asked for".to_owned(),
+                });
+            match attempts.wait(error).await {
+                Ok(_) if is_stale => self.refresh([]).await,
+                Ok(_) => {}
+                Err(error) => {
+                    results.extend(open.into_iter().map(|of| {
+                        let error = in_place_of(&error, reasons.remove(&of));
+                        (of, Err(error))
+                    }));
+                    return results;
+                }
+            }
+        }
     }
 
-    /// Asks any broker who it is, and remembers it.
-    async fn find_coordinator(&self, of: &Coordinated) -> Result<NodeId, Error> {
-        let api = FindCoordinatorRequest::API;
-        let connection = self.any().await?;
-        let version = connection.version(api, i16::MAX)?;
-        let key = StrBytes::from_string(of.id().to_owned());
-        let request = FindCoordinatorRequest::default().with_key_type(of.key_type());
-        let request = match version {
-            WITH_KEYS.. => request.with_coordinator_keys(vec![key]),
-            _ => request.with_key(key),
+    async fn ask_coordinator<Q: Call + Send + Sync, A>(
+        &self,
+        node: NodeId,
+        of: Vec<Coordinated>,
+        several_from: i16,
+        request: impl Fn(Asked<'_>) -> Q,
+        read: impl Fn(&Connection, Asked<'_>, Q::Answer) -> Vec<Answered<A>>,
+    ) -> Vec<Answered<A>> {
+        let connection = match self.shared(node).await {
+            Ok(connection) => connection,
+            Err(error) => return of_each(&of, &error),
         };
-        let answer = connection.call(&request, version).await?;
-        let (node, code, message) = match version {
-            WITH_KEYS.. => {
-                let found = answer.coordinators.into_iter().next();
-                let found = found.ok_or_else(|| Error::Protocol {
-                    peer: connection.peer().clone(),
-                    api: api.name,
-                    what: format!("it says nothing of {of}"),
-                })?;
-                (found.node_id, found.error_code, found.error_message)
+        let version = match connection.version(Q::API, i16::MAX) {
+            Ok(version) => version,
+            Err(error) => return of_each(&of, &error),
+        };
+        let mut answers = Vec::new();
+        for of in of.chunks(if version >= several_from { MANY } else { 1 }) {
+            let asked = Asked { version, of };
+            match connection.call(&request(asked), version).await {
+                Ok(answer) => answers.extend(read(&connection, asked, answer)),
+                Err(error) => answers.extend(of_each(of, &error)),
             }
-            _ => (answer.node_id, answer.error_code, answer.error_message),
-        };
-        if let Some(error) = KafkaError::of(code) {
-            let message = message.map(|message| message.to_string());
-            let message = message.filter(|message| !message.is_empty());
-            return Err(connection.refusal(api, Some(of.to_string()), error, message));
         }
-        let node = NodeId(node.0);
-        tracing::debug!(%of, %node, "found the coordinator");
-        self.0.coordinators.known().insert(of.clone(), node);
-        Ok(node)
+        answers
     }
 }
 
@@ -112,14 +153,7 @@ impl Client {
 impl Coordinated {
     pub(super) fn id(&self) -> &str {
         match self {
-            Self::Transaction(id) => id,
-        }
-    }
-
-    /// `FindCoordinatorRequest.CoordinatorType`
-    fn key_type(&self) -> i8 {
-        match self {
-            Self::Transaction(_) => 1,
+            Self::Group(GroupId(id)) | Self::Transaction(id) => id,
         }
     }
 }
@@ -127,6 +161,7 @@ impl Coordinated {
 impl fmt::Display for Coordinated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Group(id) => write!(f, "group {id}"),
             Self::Transaction(id) => write!(f, "transactional id {id}"),
         }
     }
@@ -150,4 +185,8 @@ fn may_have_moved(error: &Error) -> bool {
         ),
         None => error.retry() == Retry::AfterMetadata,
     }
+}
+
+fn of_each<A>(of: &[Coordinated], error: &Error) -> Vec<Answered<A>> {
+    of.iter().map(|of| (of.clone(), Err(error.clone()))).collect()
 }

@@ -140,8 +140,8 @@ fn stays_open(error: &Error, attempts: &Attempts) -> bool {
     error.retry().is_soon() && !(unknown && attempts.failed() >= UNKNOWN_ATTEMPTS)
 }
 
-/// A partition's own reason, where all are given up because of one.
-fn in_place_of(error: &Error, reason: Option<Error>) -> Error {
+/// One's own reason, where all are given up because of one.
+pub(super) fn in_place_of(error: &Error, reason: Option<Error>) -> Error {
     match (error, reason) {
         (Error::GaveUp { after, attempts, .. }, Some(reason)) => Error::GaveUp {
             after: *after,

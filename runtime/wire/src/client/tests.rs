@@ -311,6 +311,10 @@ fn every_operation_can_be_awaited_in_a_task(
     is_send(client.init_producer_id());
     is_send(client.init_transactional("", std::time::Duration::ZERO));
     is_send(client.add_partitions("", ProducerId { id: 0, epoch: 0 }, &[]));
+    is_send(client.list_groups());
+    is_send(client.describe_groups(&[]));
+    is_send(client.group_offsets(&[]));
+    is_send(client.commit_group_offsets(&towpath_domain::GroupId(String::new()), &[]));
     is_send(client.end_transaction("", ProducerId { id: 0, epoch: 0 }, true));
     is_send(connection.fetch(fetch, &[]));
     is_send(connection.produce(produce));

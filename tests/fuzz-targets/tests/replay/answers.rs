@@ -3,12 +3,15 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use kafka_protocol::{
     messages::{
-        AddPartitionsToTxnResponse, ApiVersionsResponse, BrokerId, CreatePartitionsResponse,
-        CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse, DescribeConfigsResponse,
-        DescribeProducersResponse, EndTxnResponse, FetchResponse, FindCoordinatorResponse,
-        InitProducerIdResponse, ListOffsetsResponse, MetadataResponse, ProduceResponse, TopicName,
+        AddPartitionsToTxnResponse, ApiVersionsResponse, BrokerId, ConsumerGroupDescribeResponse,
+        CreatePartitionsResponse, CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
+        DescribeConfigsResponse, DescribeGroupsResponse, DescribeProducersResponse, EndTxnResponse,
+        FetchResponse, FindCoordinatorResponse, GroupId, InitProducerIdResponse, ListGroupsResponse,
+        ListOffsetsResponse, MetadataResponse, OffsetCommitResponse, OffsetFetchResponse, ProduceResponse,
+        TopicName,
         add_partitions_to_txn_response::{AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult},
         api_versions_response::ApiVersion,
+        consumer_group_describe_response::{self, Assignment, Member, TopicPartitions},
         create_partitions_response::CreatePartitionsTopicResult,
         create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
         delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
@@ -16,11 +19,18 @@ use kafka_protocol::{
         describe_configs_response::{
             DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
         },
+        describe_groups_response::{self, DescribedGroupMember},
         describe_producers_response::{PartitionResponse, ProducerState, TopicResponse},
         fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData},
         find_coordinator_response::Coordinator,
+        list_groups_response::ListedGroup,
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
         metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
+        offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
+        offset_fetch_response::{
+            OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+            OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+        },
         produce_response::{PartitionProduceResponse, TopicProduceResponse},
     },
     protocol::{Encodable, HeaderVersion, StrBytes},
@@ -78,6 +88,7 @@ fn frame(answer: &[u8]) -> Vec<u8> {
 
 fn answer(key: i16, version: i16, correlation: i32) -> Vec<u8> {
     let name = || TopicName(text("orders"));
+    let group = || GroupId(text("billing"));
     let id = uuid::Uuid::from_u128(42);
     match key {
         0 => {
@@ -143,6 +154,43 @@ fn answer(key: i16, version: i16, correlation: i32) -> Vec<u8> {
                 .with_topics(vec![topic; 2]);
             encoded(&answer, version, correlation)
         }
+        8 => {
+            let partition = OffsetCommitResponsePartition::default().with_error_code(25);
+            let topic = OffsetCommitResponseTopic::default()
+                .with_name(name())
+                .with_partitions(vec![partition; 2]);
+            encoded(
+                &OffsetCommitResponse::default().with_topics(vec![topic]),
+                version,
+                correlation,
+            )
+        }
+        9 => {
+            let answer = match version {
+                ..8 => {
+                    let partition = OffsetFetchResponsePartition::default()
+                        .with_committed_offset(7)
+                        .with_metadata(Some(text("m")));
+                    let topic = OffsetFetchResponseTopic::default()
+                        .with_name(name())
+                        .with_partitions(vec![partition; 2]);
+                    OffsetFetchResponse::default().with_topics(vec![topic])
+                }
+                _ => {
+                    let partition = OffsetFetchResponsePartitions::default()
+                        .with_committed_offset(7)
+                        .with_metadata(Some(text("m")));
+                    let topic = OffsetFetchResponseTopics::default()
+                        .with_name(name())
+                        .with_partitions(vec![partition; 2]);
+                    let group = OffsetFetchResponseGroup::default()
+                        .with_group_id(group())
+                        .with_topics(vec![topic]);
+                    OffsetFetchResponse::default().with_groups(vec![group; 2])
+                }
+            };
+            encoded(&answer, version, correlation)
+        }
         10 => {
             let answer = match version {
                 ..4 => FindCoordinatorResponse::default()
@@ -155,6 +203,37 @@ fn answer(key: i16, version: i16, correlation: i32) -> Vec<u8> {
                 }
             };
             encoded(&answer, version, correlation)
+        }
+        15 => {
+            let member = DescribedGroupMember::default()
+                .with_member_id(text("m-1"))
+                .with_client_id(text("reader"))
+                .with_member_metadata(Bytes::from_static(&[0; 9]));
+            let described = describe_groups_response::DescribedGroup::default()
+                .with_group_id(group())
+                .with_group_state(text("Stable"))
+                .with_members(vec![member; 2]);
+            encoded(
+                &DescribeGroupsResponse::default().with_groups(vec![described]),
+                version,
+                correlation,
+            )
+        }
+        16 => {
+            let mut listed = ListedGroup::default()
+                .with_group_id(group())
+                .with_protocol_type(text("consumer"));
+            if version >= 4 {
+                listed.group_state = text("Empty");
+            }
+            if version >= 5 {
+                listed.group_type = text("Classic");
+            }
+            encoded(
+                &ListGroupsResponse::default().with_groups(vec![listed; 2]),
+                version,
+                correlation,
+            )
         }
         18 => {
             let api = ApiVersion::default().with_api_key(3).with_max_version(12);
@@ -248,6 +327,22 @@ fn answer(key: i16, version: i16, correlation: i32) -> Vec<u8> {
                 version,
                 correlation,
             )
+        }
+        69 => {
+            let partitions = TopicPartitions::default()
+                .with_topic_id(id)
+                .with_topic_name(name())
+                .with_partitions(vec![0, 1]);
+            let member = Member::default()
+                .with_member_id(text("m-1"))
+                .with_subscribed_topic_names(vec![name()])
+                .with_assignment(Assignment::default().with_topic_partitions(vec![partitions]));
+            let described = consumer_group_describe_response::DescribedGroup::default()
+                .with_group_id(group())
+                .with_group_state(text("Stable"))
+                .with_members(vec![member; 2]);
+            let answer = ConsumerGroupDescribeResponse::default().with_groups(vec![described]);
+            encoded(&answer, version, correlation)
         }
         // Whatever there is: nothing in it.
         _ => [correlation.to_be_bytes().as_slice(), &[0; 40]].concat(),
