@@ -61,14 +61,10 @@ impl Offsets {
         self.pending.values().any(|pending| pending.contains_key(&key))
     }
 
-    /// Every partition with an offset, or with one that waits.
+    /// Every partition with an offset; one whose first waits for its transaction is not among them.
     pub(crate) fn partitions(&self) -> BTreeMap<&str, Vec<i32>> {
-        let pending = self.pending.values().flat_map(BTreeMap::keys);
-        let mut all: Vec<_> = self.committed.keys().chain(pending).collect();
-        all.sort();
-        all.dedup();
         let mut topics = BTreeMap::<_, Vec<_>>::new();
-        for (topic, partition) in all {
+        for (topic, partition) in self.committed.keys() {
             topics.entry(topic.as_str()).or_default().push(*partition);
         }
         topics
@@ -123,5 +119,6 @@ mod tests {
         offsets.commit_in_transaction(7, "t", 1, at(9));
         offsets.forget_topic("t");
         assert_eq!(offsets.partitions(), BTreeMap::from([("u", vec![0])]));
+        assert!(!offsets.is_pending("t", 1));
     }
 }

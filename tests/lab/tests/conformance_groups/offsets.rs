@@ -77,6 +77,24 @@ pub fn fetched_with(
     Ok((partition.error_code, partition.committed_offset))
 }
 
+/// Partition, error and offset of all that a group has, to be sure of each.
+pub fn fetched_all(at: &mut Connection, group: &str) -> Result<Vec<(i32, i16, i64)>> {
+    let asked = OffsetFetchRequestGroup::default()
+        .with_group_id(group_id(group))
+        .with_member_epoch(-1)
+        .with_topics(None);
+    let request = OffsetFetchRequest::default()
+        .with_groups(vec![asked])
+        .with_require_stable(true);
+    let mut answer = at.call(8, &request)?;
+    let group = answer.groups.pop().context("no group in the answer")?;
+    is("the group's error", group.error_code, 0)?;
+    let partitions = group.topics.iter().flat_map(|topic| &topic.partitions);
+    Ok(partitions
+        .map(|found| (found.partition_index, found.error_code, found.committed_offset))
+        .collect())
+}
+
 fn without_members(target: &Target) -> Result<()> {
     let (group, topic) = ("offsets-without", "offsets-without");
     target.topic(topic, 2, &[])?;

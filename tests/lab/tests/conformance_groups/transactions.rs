@@ -23,7 +23,7 @@ use towpath_lab::wait;
 use crate::{
     Case,
     classic::group_id,
-    offsets::{Stable, fetched, fetched_with},
+    offsets::{Stable, fetched, fetched_all, fetched_with},
     target::{Connection, Target, is, text},
 };
 
@@ -537,6 +537,11 @@ fn offsets(target: &Target) -> Result<()> {
         (88, -1),
     )?;
     is(
+        "before the end, of all there are",
+        fetched_all(&mut group_at, group)?,
+        vec![],
+    )?;
+    is(
         "committed",
         end(&mut at, 3, transaction, identity, true)?.error_code,
         0,
@@ -551,6 +556,11 @@ fn offsets(target: &Target) -> Result<()> {
     is("the group is added", again, 0)?;
     let answer = group_at.call(3, &offset(9))?;
     is("an offset", answer.topics[0].partitions[0].error_code, 0)?;
+    is(
+        "before the end of the second, of all there are",
+        fetched_all(&mut group_at, group)?,
+        vec![(0, 88, -1)],
+    )?;
     is(
         "aborted",
         end(&mut at, 3, transaction, identity, false)?.error_code,
