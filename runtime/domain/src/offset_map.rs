@@ -67,7 +67,7 @@ impl Runs {
         self.0.last().copied()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = Run> + '_ {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Run> + '_ {
         self.0.iter().copied()
     }
 
@@ -90,6 +90,19 @@ impl Runs {
             },
         };
         Some(at)
+    }
+
+    /// The first source offset that is not on the target before `target`, records and holes alike; `None` before the first run.
+    pub fn first_behind(&self, target: Offset) -> Option<Offset> {
+        let at = self.source_at(target)?;
+        let index = self.before(target);
+        let here = self.0.get(index).filter(|run| run.target == target);
+        let going_on = index
+            .checked_sub(1)
+            .map(|index| self.0[index])
+            .map(|run| Offset(run.source.0 + (target.0 - run.target.0)));
+        let firsts = here.map(|run| run.source).into_iter().chain(going_on);
+        firsts.chain([at.offset]).min()
     }
 
     /// Where the record of `source` is, or, when it has none, the next one that has: a group that would read `source` next finds the same record there.

@@ -51,6 +51,13 @@ pub enum PartitionState {
         next: Offset,
         end: Offset,
     },
+    /// Somebody else wrote to the target topic: what is at `offset` there is not what this mirror has put or would put there.
+    #[serde(rename = "target-diverged")]
+    SecondWriter {
+        offset: Offset,
+    },
+    /// Another worker has taken over the connector's partitions: this one must not write any more.
+    Fenced,
     /// Two source topics map to one target topic: another one of this connector, or one of another connector.
     TopicCollision {
         target: TopicName,
@@ -96,7 +103,8 @@ impl PartitionState {
             Self::SourceTruncated { .. } => "source-truncated",
             Self::TargetRefuses { .. } => "target-refuses",
             Self::TargetRecreated { .. } => "target-recreated",
-            Self::TargetDiverged { .. } => "target-diverged",
+            Self::TargetDiverged { .. } | Self::SecondWriter { .. } => "target-diverged",
+            Self::Fenced => "fenced",
             Self::TopicCollision { .. } => "topic-collision",
             Self::PartitionsShrunk { .. } => "partitions-shrunk",
             Self::SourceCorrupt { .. } => "source-corrupt",
@@ -139,6 +147,15 @@ impl fmt::Display for PartitionState {
             Self::TargetDiverged { next, end } => write!(
                 f,
                 "{name}: mirrored up to the target's offset {next}, but its log ends at {end}: mirror the topic anew"
+            ),
+            Self::SecondWriter { offset } => write!(
+                f,
+                "{name}: at the target's offset {offset} there is something that this mirror did not write: find out who else writes to the topic and end it, then mirror \
+                 the topic anew, or set delivery.guarantee=at-least-once to share it"
+            ),
+            Self::Fenced => write!(
+                f,
+                "{name}: another worker has started this connector with the same offset.storage.topic: stop one of them, or restart this one"
             ),
             Self::TopicCollision { target, writer } => match writer {
                 Writer::With(topic) => write!(f, "{name}: {topic} is already mirrored to {target}"),

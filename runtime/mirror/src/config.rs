@@ -36,6 +36,7 @@ pub struct MirrorSource {
     pub refresh_topics_interval: Duration,
     pub replication_factor: i16,
     pub starts: Starts,
+    pub delivery: Delivery,
     pub isolation: Isolation,
     pub fetch: Fetch,
     pub rack: Option<String>,
@@ -50,6 +51,16 @@ pub struct MirrorSource {
     /// subjects that are checked beside those of the topics
     pub subjects: Option<Selection>,
     pub registries: Registries,
+}
+
+/// How often a record may be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// once where that is possible; `required`: or not at all
+    ExactlyOnce {
+        required: bool,
+    },
+    AtLeastOnce,
 }
 
 /// Which topics are mirrored.
@@ -79,6 +90,7 @@ impl MirrorSource {
         });
         let topics = Selection::parse(&values, &mut problems);
         let starts = Starts::parse(&values, &mut problems);
+        check_delivery(&values, &mut problems);
         let plugins = Plugins::parse(config, &values, &mut problems);
         let errors = Errors::parse(&values, &plugins, &mut problems);
         let registries = Registries::parse(config, defaults, &plugins, &mut problems);
@@ -120,6 +132,12 @@ impl MirrorSource {
             ),
             replication_factor: values.int("replication.factor") as i16,
             starts,
+            delivery: match values.text(keys::GUARANTEE) {
+                "at-least-once" => Delivery::AtLeastOnce,
+                _ => Delivery::ExactlyOnce {
+                    required: values.text(keys::EXACTLY_ONCE) == "required",
+                },
+            },
             isolation: match values.text("source.consumer.isolation.level") {
                 "read_uncommitted" => Isolation::ReadUncommitted,
                 _ => Isolation::ReadCommitted,
@@ -199,6 +217,17 @@ fn unmatched<'p, 't>(
     }
     let patterns = patterns.zip(seen).filter(|(_, seen)| !seen);
     patterns.map(|(pattern, _)| pattern.as_str()).collect()
+}
+
+fn check_delivery(values: &Values, problems: &mut Vec<Problem>) {
+    if values.text(keys::EXACTLY_ONCE) == "required" && values.text(keys::GUARANTEE) == "at-least-once" {
+        problems.push(Problem::new(
+            keys::GUARANTEE,
+            Some("at-least-once"),
+            format!("{} is required", keys::EXACTLY_ONCE),
+            "leave one of both out",
+        ));
+    }
 }
 
 /// None for 0, which is no limit.

@@ -30,12 +30,15 @@ mod resolve;
 use crate::{
     checks,
     claims::{Claimed, Claims},
-    config::MirrorSource,
-    discovery::Discovery,
+    config::{Delivery, MirrorSource},
+    delivery::{self, Delivered},
+    discovery::{Discovery, Exact},
     registries::Registries,
     route::Routes,
     stages::Stages,
-    status::{ConnectorStatus, Lag, Mirrored, PartitionStatus, RunStatus, Snapshot, TaskStatus},
+    status::{
+        ConnectorStatus, DeliveryStatus, Lag, Mirrored, PartitionStatus, RunStatus, Snapshot, TaskStatus,
+    },
     targets::Creation,
     task::{self, Assignment, Task},
     throttle::{Limits, Throttles},
@@ -91,6 +94,7 @@ struct Shared {
     tasks: Mutex<Vec<TaskHandle>>,
     /// what keeps the connector from finding and preparing topics
     trouble: Mutex<Vec<String>>,
+    delivery: Mutex<Option<DeliveryStatus>>,
     failed: Mutex<Option<String>>,
     checks: checks::Shown,
     /// what keeps plugins from their answers
@@ -103,6 +107,13 @@ struct TaskHandle {
     partitions: usize,
     /// set when the task ended without being told to
     failed: Option<String>,
+}
+
+/// What a connector begins with.
+struct Opened {
+    positions: Arc<Positions>,
+    table: Table,
+    delivered: Delivered,
 }
 
 /// A task's id, and what it panicked with.
@@ -119,6 +130,7 @@ impl Shared {
             throttles: Throttles::new(limits, Instant::now()),
             tasks: Mutex::default(),
             trouble: Mutex::default(),
+            delivery: Mutex::default(),
             failed: Mutex::default(),
             checks: checks::Shown::default(),
             registries,
@@ -203,13 +215,19 @@ impl Connector {
                 self.worker.positions_topic.clone(),
                 self.worker.positions_replication_factor,
                 (self.name.clone(), self.accepted.clone()),
+                self.config.delivery,
             );
             let result = tokio::select! {
                 () = token.cancelled() => return Ok(None),
                 result = attempt => result,
             };
             match result {
-                Ok((positions, table)) => {
+                Ok(Opened {
+                    positions,
+                    table,
+                    delivered,
+                }) => {
+                    *lock(&self.shared.delivery) = Some(delivered.status());
                     if let Some(registries) = &self.registries {
                         registries.open(Arc::clone(&positions), positions.schema_ids(&table, &self.name));
                     }
@@ -223,7 +241,12 @@ impl Connector {
                         self.config.starts.clone(),
                         (Arc::clone(&self.routes), Arc::clone(&self.claimed)),
                         table.positions,
-                    );
+                    )
+                    .exactly_once(delivered.claimed().map(|buckets| Exact {
+                        positions: Arc::clone(&positions),
+                        buckets,
+                        has_plugins: !self.pipeline.is_empty(),
+                    }));
                     return Ok(Some((positions, discovery)));
                 }
                 Err(error) if error.is_retriable() => self.trouble(&format!("reading positions: {error}")),
@@ -424,6 +447,7 @@ impl Handle {
             kind: "source",
             connector: run(failed),
             trouble: (!trouble.is_empty()).then_some(trouble),
+            delivery: lock(&self.shared.delivery).clone(),
             throttled: self.shared.throttles.holding_back(Instant::now()),
             tasks,
             lag,
@@ -434,7 +458,7 @@ impl Handle {
     }
 }
 
-/// Opens and reads the table, and stores in it which plugins the connector is accepted with: nothing has gone through them yet.
+/// Opens, claims and reads the table, and stores in it which plugins the connector is accepted with: nothing has gone through them yet.
 ///
 /// Boxed: the compiler does not see by itself that the whole of it can move between threads.
 fn read_positions(
@@ -442,14 +466,21 @@ fn read_positions(
     topic: String,
     replication_factor: i16,
     (connector, accepted): (String, Accepted),
-) -> BoxFuture<'static, Result<(Arc<Positions>, Table), Error>> {
+    delivery: Delivery,
+) -> BoxFuture<'static, Result<Opened, Error>> {
     Box::pin(async move {
-        let positions = Positions::open(client, &topic, replication_factor).await?;
+        let positions = Positions::open(client.clone(), &topic, replication_factor).await?;
+        // Before the table is read: whoever had it writes nothing more from here on.
+        let delivered = delivery::begin(&client, &positions, &connector, delivery).await?;
         let table = positions.load().await?;
         if positions.accepted(&table, &connector)? != accepted {
             positions.accept(&connector, &accepted).await?;
         }
-        Ok((Arc::new(positions), table))
+        Ok(Opened {
+            positions: Arc::new(positions),
+            table,
+            delivered,
+        })
     })
 }
 

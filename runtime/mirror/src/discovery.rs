@@ -2,6 +2,7 @@
 
 mod assign;
 mod starts;
+mod takeover;
 mod written;
 
 use std::{
@@ -14,8 +15,8 @@ use towpath_domain::{
     state::{PartitionState, Writer},
 };
 use towpath_wire::{
-    Client, Error, TopicMetadata, Topics,
-    positions::{Position, PositionKey},
+    Client, ConfigEntry, Error, ProducerId, TopicMetadata, Topics,
+    positions::{Position, PositionKey, Positions},
 };
 
 use self::starts::Sight;
@@ -80,6 +81,17 @@ pub(crate) struct Discovery {
     sights: Option<HashMap<TopicName, Sight>>,
     /// partitions whose log does not have the offset they are to start at: the log says it once
     without_start: HashSet<TopicPartition>,
+    exact: Option<Exact>,
+    /// topics of the source that are compacted: what is read of them twice may differ
+    compacted: HashSet<TopicName>,
+}
+
+/// What exact delivery needs.
+pub(crate) struct Exact {
+    pub positions: Arc<Positions>,
+    /// the producer of each bucket, as the rows were claimed with it
+    pub buckets: Vec<ProducerId>,
+    pub has_plugins: bool,
 }
 
 // === impl Discovery ===
@@ -119,7 +131,13 @@ impl Discovery {
             troubles: Vec::new(),
             sights: None,
             without_start: HashSet::new(),
+            exact: None,
+            compacted: HashSet::new(),
         }
+    }
+
+    pub(crate) fn exactly_once(self, exact: Option<Exact>) -> Self {
+        Self { exact, ..self }
     }
 
     /// What keeps topics from being mirrored: no router takes them, or something failed and is tried again.
@@ -228,7 +246,7 @@ impl Discovery {
     }
 
     async fn targets(
-        &self,
+        &mut self,
         routed: &[(&TopicMetadata, TopicName)],
         collisions: &HashMap<TopicName, Writer>,
     ) -> Result<HashMap<TopicName, Result<targets::Target, Error>>, Error> {
@@ -241,6 +259,7 @@ impl Discovery {
         }
         let names: Vec<TopicName> = clear.iter().map(|(topic, _)| topic.name.clone()).collect();
         let mut configs = self.source.describe_topic_configs(&names).await?;
+        self.note_compacted(&configs);
         let wanted: Vec<Wanted> = clear
             .into_iter()
             .map(|(topic, target)| Wanted {
@@ -250,6 +269,20 @@ impl Discovery {
             })
             .collect();
         targets::ensure(&self.target, &wanted, &self.creation).await
+    }
+
+    fn note_compacted(&mut self, configs: &HashMap<TopicName, Vec<ConfigEntry>>) {
+        for (topic, entries) in configs {
+            let mut policies = entries.iter().filter(|entry| entry.name == "cleanup.policy");
+            if policies.any(|entry| {
+                entry
+                    .value
+                    .as_deref()
+                    .is_some_and(|policy| policy.contains("compact"))
+            }) {
+                self.compacted.insert(topic.clone());
+            }
+        }
     }
 
     fn has_news(&self, topic: &TopicMetadata) -> bool {

@@ -9,6 +9,7 @@ mod checks;
 pub mod claims;
 pub mod config;
 pub mod connector;
+mod delivery;
 mod discovery;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -25,6 +25,9 @@ pub struct ConnectorStatus {
     /// what keeps the connector from finding or preparing topics; it goes on trying
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
+    /// what holds for records on the target; none before that is known
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delivery: Option<DeliveryStatus>,
     /// the keys of the limits that hold it back
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<&'static str>,
@@ -56,6 +59,15 @@ pub struct PluginStatus {
     /// the plugin's own
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub counters: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct DeliveryStatus {
+    /// `exactly-once` or `at-least-once`
+    pub guarantee: &'static str,
+    /// why it is not what was asked for
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]

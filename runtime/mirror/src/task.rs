@@ -23,7 +23,7 @@ use towpath_domain::{
 };
 use towpath_wire::{
     Backoff, Client, Connection, Error, FetchAnswer, FetchSession, Isolation, NodeId, ProduceAnswer,
-    ProducerId, TopicMetadata,
+    ProducerId, Tail, TopicMetadata,
     batch::{self, ProducerIdentity, Transactional},
     positions::Positions,
 };
@@ -35,6 +35,7 @@ mod fetching;
 mod lane;
 mod lanes;
 mod letters;
+mod locating;
 mod placing;
 mod producing;
 mod recovery;
@@ -49,6 +50,7 @@ use crate::{
 use budget::Budget;
 pub(crate) use convert::converted;
 use convert::{Chunk, Converted};
+pub(crate) use lane::Plan;
 use lane::{Lane, Mark, Ticket};
 use lanes::Lanes;
 pub(crate) use letters::Queue;
@@ -90,6 +92,10 @@ pub(crate) struct Assignment {
     pub stored: Option<Stored>,
     /// a partition that stopped before it began
     pub state: PartitionState,
+    /// exactly once, and how; else at least once
+    pub plan: Option<Plan>,
+    /// how many of the records that the first one becomes are on the target already
+    pub skip: u64,
 }
 
 /// A position of an earlier run.
@@ -124,6 +130,8 @@ pub(crate) struct Task {
     /// when the first of them is due
     store_at: Option<Instant>,
     storing: bool,
+    /// lanes whose target's log is to be looked at
+    lost: Vec<usize>,
     store_after: Option<Instant>,
     /// the topic that has the rows, and the metadata by which that was looked up
     table: (TopicId, Option<u64>),
@@ -191,6 +199,8 @@ enum Event {
     TargetRefreshed(Result<Vec<TopicMetadata>, Error>),
     /// the source's log of a lane whose fetch was out of range: start, end
     Bounds(usize, Result<(Offset, Offset), String>),
+    /// the ends of the target's logs of lanes
+    Located(Vec<usize>, Result<HashMap<TopicPartition, Tail>, Error>),
     /// what the target topic takes now
     Limits(usize, Result<Option<batch::Target>, Error>),
 }
@@ -229,6 +239,7 @@ impl Task {
             moved: Vec::new(),
             store_at: None,
             storing: false,
+            lost: Vec::new(),
             store_after: None,
             unidentified: false,
             identifying: false,
@@ -255,6 +266,7 @@ impl Task {
                     deadline = Some(Instant::now() + DRAIN);
                     self.draining = true;
                     for index in 0..self.lanes.len() {
+                        self.lanes[index].closing = true;
                         self.lanes[index].abandon();
                     }
                 }
@@ -334,6 +346,7 @@ impl Task {
             }
             Event::Bounds(lane, result) => self.bounds(lane, result),
             Event::Limits(lane, result) => self.limits(lane, result),
+            Event::Located(lanes, result) => self.located(&lanes, result),
         }
     }
 
@@ -343,6 +356,7 @@ impl Task {
         self.place();
         self.pump_positions();
         self.pump_identity();
+        self.pump_locating();
         self.pump_produce().await;
         self.pump_conversions();
         self.place();

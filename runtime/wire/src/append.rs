@@ -1,4 +1,8 @@
 //! What is our own on the target (positions, dead letters): appended with acks=all, and sent again until it is there.
+//!
+//! Without an identity what is sent again may be there twice, and says the same twice. With one ([`Appender::identify`]) it is there once, in order, and not at all
+//! once somebody else has the identity. A broker knows a repeated batch by its sequence alone: so what was sent must end before anything else
+//! gets its sequence, and what an append left open goes first in the next one.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -8,8 +12,9 @@ use std::{
 use towpath_domain::{Partition, TopicId, TopicName, TopicPartition};
 
 use crate::{
-    Client, Connection, Error, KafkaError, NodeId, Operation, ProducePartition, ProduceRequest, Topics,
-    batch::Outgoing,
+    Client, Connection, Error, KafkaError, NodeId, Operation, ProducePartition, ProduceRequest, ProducerId,
+    Topics,
+    batch::{Outgoing, ProducerIdentity, Transactional, next_sequence},
     retry::{Attempts, Retry},
 };
 
@@ -21,6 +26,16 @@ pub(crate) struct Appender {
     /// what the topic is for, as errors say it
     purpose: &'static str,
     connections: Connections,
+    writers: HashMap<Partition, Writer>,
+    /// what is being appended; with an identity also what an append that failed, or was dropped, has left
+    open: Open,
+}
+
+/// An identity in one partition.
+#[derive(Clone, Copy, Debug)]
+struct Writer {
+    identity: ProducerIdentity,
+    sequence: i32,
 }
 
 /// What is still to be appended, by partition; one batch of each is on the wire at a time, so their order holds.
@@ -41,15 +56,43 @@ impl Appender {
             topic,
             purpose,
             connections: Connections::default(),
+            writers: HashMap::new(),
+            open: Open::new(),
         }
+    }
+
+    /// From here on batches carry these identities, each beginning at sequence 0. What an append before has left open is forgotten.
+    pub(crate) fn identify(&mut self, producers: impl Iterator<Item = (Partition, ProducerId)>) {
+        self.open.clear();
+        self.writers = producers
+            .map(|(partition, producer)| {
+                let identity = ProducerIdentity {
+                    id: producer.id,
+                    epoch: producer.epoch,
+                    transactional: Transactional::No,
+                };
+                (
+                    partition,
+                    Writer {
+                        identity,
+                        sequence: 0,
+                    },
+                )
+            })
+            .collect();
     }
 
     /// Returns once all in-sync replicas have everything. What can be retried is retried for up to `request_timeout`; after an error any of it
     /// may or may not be there.
-    pub(crate) async fn append(&mut self, mut open: Open) -> Result<(), Error> {
+    pub(crate) async fn append(&mut self, batches: Open) -> Result<(), Error> {
+        self.open
+            .retain(|partition, _| self.writers.contains_key(partition));
+        for (partition, batches) in batches {
+            self.open.entry(partition).or_default().extend(batches);
+        }
         let mut attempts = Attempts::new(self.client.options());
-        while !open.is_empty() {
-            if let Err(error) = self.round(&mut open).await
+        while !self.open.is_empty() {
+            if let Err(error) = self.round().await
                 && attempts.wait(error).await? == Retry::AfterMetadata
             {
                 self.client
@@ -62,12 +105,12 @@ impl Appender {
 
     /// Sends the first batch of each partition to its leader, one request a leader, and takes off what was appended. The error is one of
     /// those that came; a partition with one stays open.
-    async fn round(&mut self, open: &mut Open) -> Result<(), Error> {
+    async fn round(&mut self) -> Result<(), Error> {
         let mut failure = None;
         // Whichever topic has the name now: who appends finds out by the id that it is another one.
         let topic_id = self.client.topic_id(&self.topic).unwrap_or(TopicId::ZERO);
         let mut by_leader: HashMap<NodeId, Vec<ProducePartition>> = HashMap::new();
-        for (partition, batches) in open.iter() {
+        for (partition, batches) in &self.open {
             let place = TopicPartition {
                 topic: self.topic.clone(),
                 partition: *partition,
@@ -75,9 +118,9 @@ impl Appender {
             match (self.client.leader(&place), batches.front()) {
                 (Some(leader), Some(batch)) => {
                     by_leader.entry(leader.node).or_default().push(ProducePartition {
+                        batch: self.signed(place.partition, batch),
                         partition: place,
                         topic_id,
-                        batch: batch.clone(),
                     })
                 }
                 _ => failure = Some(Error::NoLeader { partition: place }),
@@ -107,7 +150,9 @@ impl Appender {
                 Ok(answer) => {
                     for (place, result) in answer.partitions {
                         match result {
-                            Ok(_) => appended(open, place.partition),
+                            Ok(_) | Err(KafkaError::DUPLICATE_SEQUENCE_NUMBER) => {
+                                self.appended(place.partition)
+                            }
                             Err(KafkaError::TOPIC_AUTHORIZATION_FAILED) => {
                                 let error = self.client.not_allowed(Operation::Write, &self.topic);
                                 worse(&mut failure, error);
@@ -130,21 +175,34 @@ impl Appender {
         }
         failure.map_or(Ok(()), Err)
     }
+
+    fn signed(&self, partition: Partition, batch: &Outgoing) -> Outgoing {
+        let writer = self.writers.get(&partition);
+        let (identity, sequence) = writer.map_or((ProducerIdentity::NONE, -1), |writer| {
+            (writer.identity, writer.sequence)
+        });
+        let mut batch = batch.clone();
+        batch.sign(identity, sequence);
+        batch
+    }
+
+    fn appended(&mut self, partition: Partition) {
+        let Some(batches) = self.open.get_mut(&partition) else {
+            return;
+        };
+        if let (Some(batch), Some(writer)) = (batches.pop_front(), self.writers.get_mut(&partition)) {
+            writer.sequence = next_sequence(writer.sequence, batch.records());
+        }
+        if batches.is_empty() {
+            self.open.remove(&partition);
+        }
+    }
 }
 
 /// Of several errors the one counts that makes another attempt useless.
 fn worse(failure: &mut Option<Error>, error: Error) {
     if failure.as_ref().is_none_or(|failure| failure.retry().is_soon()) {
         *failure = Some(error);
-    }
-}
-
-fn appended(open: &mut Open, partition: Partition) {
-    if let Some(batches) = open.get_mut(&partition) {
-        batches.pop_front();
-        if batches.is_empty() {
-            open.remove(&partition);
-        }
     }
 }
 

@@ -49,7 +49,7 @@ pub use encode::Encoder;
 pub use error::Error;
 pub use headers::{Headers, HeadersBuilder};
 pub use legacy::Legacy;
-pub use outgoing::{Outgoing, ProducerIdentity, Transactional, next_sequence};
+pub use outgoing::{Outgoing, ProducerIdentity, Start, Transactional, next_sequence};
 pub use pieces::{Batches, Piece, batches};
 pub use records::{Record, Records};
 pub use way::{Reason, Skip, Target, Way};

@@ -8,7 +8,7 @@ use towpath_domain::{Offset, Partition, TopicName};
 use crate::{
     Client, Error, KafkaError, NewTopic, Operation, Topics,
     append::{Appender, Open},
-    batch::{self, Compression, Encoder, Headers, ProducerIdentity, Record, SourceSpan},
+    batch::{self, Compression, Encoder, Headers, Record, SourceSpan},
     own,
     retry::Attempts,
 };
@@ -113,13 +113,9 @@ impl DeadLetters {
                 first: Offset(0),
                 next: Offset(records.len() as i64),
             };
-            let mut batches = encoder
+            let batches = encoder
                 .encode_split(records, span, self.max_message_bytes)
                 .map_err(|error| self.unfit(&error))?;
-            for batch in &mut batches {
-                // Not idempotent: a letter that comes twice has the same key.
-                batch.sign(ProducerIdentity::NONE, -1);
-            }
             open.insert(partition, batches.into());
         }
         Ok(open)

@@ -30,6 +30,7 @@ mod race;
 mod retry;
 mod sasl;
 pub mod security;
+mod tail;
 mod transport;
 
 #[cfg(test)]
@@ -58,3 +59,4 @@ pub use sasl::{
     TokenSource, Who,
 };
 pub use security::{Environment, Secret, Security, Tls, Unresolved};
+pub use tail::{Tail, TailBatch};

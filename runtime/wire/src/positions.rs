@@ -1,7 +1,8 @@
 //! How far each source partition was mirrored: a compacted topic on the target, read as a table.
 //!
 //! A row says where a connector goes on reading one source partition. It is written after the target has acknowledged everything before it, so it is
-//! never ahead of the data; a worker that dies mirrors what it mirrored since the last row again (at least once).
+//! never ahead of the data. At least once, a worker that dies mirrors what it mirrored since the last row again. Exactly once, the row also says where the
+//! records that are not acknowledged yet will be ([`Position::runs`], written *before* them): where the target's log ends then says what is there.
 //!
 //! Beside the positions stands which plugins each connector was [accepted](Accepted) with, a row a connector.
 //!
@@ -9,6 +10,8 @@
 
 mod accepted;
 mod answers;
+mod chunks;
+mod claim;
 mod load;
 pub(crate) mod stored;
 mod write;
@@ -16,11 +19,13 @@ mod write;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::Mutex;
-use towpath_domain::{Bucket, ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName};
+use tokio::sync::{Mutex, OnceCell};
+use towpath_domain::{
+    Bucket, ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName, offset_map::Runs,
+};
 
 use crate::{
-    Client, Error, KafkaError, NewTopic, Operation, TopicMetadata, Topics, append::Appender, own,
+    Client, Error, KafkaError, NewTopic, Operation, ProducerId, TopicMetadata, Topics, append::Appender, own,
     retry::Attempts,
 };
 
@@ -31,6 +36,9 @@ pub struct Positions {
     topic: TopicName,
     topic_id: TopicId,
     max_message_bytes: usize,
+    replication_factor: i16,
+    /// Of the runs that rows no longer have.
+    chunk_topic: OnceCell<Box<Positions>>,
     /// Writes wait for each other: a row must not be overtaken by the one before.
     appender: Mutex<Appender>,
 }
@@ -55,9 +63,15 @@ pub struct Position {
     /// The source topic's name at the time; its identity is in the key.
     pub topic: TopicName,
     pub target: TargetPosition,
-    /// Absent until delivery is exact.
+    /// Of what is delivered exactly once.
     #[serde(default)]
     pub anchor: Option<Anchor>,
+    /// Which target offsets source offsets have or will have, from the last ones that are not in a chunk of their own on. In JSON base64 of [`Runs::encode`].
+    #[serde(default, with = "stored::runs", skip_serializing_if = "Runs::is_empty")]
+    pub runs: Runs,
+    /// Batches may be on their way behind `target.next`: a worker that stopped in peace has left none.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,13 +86,15 @@ pub struct TargetPosition {
     pub next: Option<Offset>,
 }
 
-/// What ties the sequence of a bucket's producer to the target's offsets, for exact delivery by compare-and-append: a batch that begins `n`
-/// offsets after `offset`, holes not counted, must carry `sequence + n`. A later owner of the partition goes on from there, and the broker
-/// drops a late batch of the former owner as a duplicate, or refuses it. Nothing writes it yet, and readers keep it as it is.
+/// What ties the sequence of a producer to the target's offsets, for exact delivery by compare-and-append: the record at the target's `offset + n`
+/// carries `sequence + n`. A later owner of the partition goes on with the same producer and the same reckoning, so the broker drops a late batch of the
+/// former owner as a duplicate, or refuses it, or it is the right one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Anchor {
+    pub producer: i64,
+    pub epoch: i16,
     pub sequence: i32,
-    pub offset: i64,
+    pub offset: Offset,
 }
 
 /// What the topic holds: the last row of each key.
@@ -89,12 +105,16 @@ pub struct Table {
     accepted: HashMap<String, Vec<u8>>,
     /// by connector: the target's schema ids, by the source's and the subject asked for
     answers: HashMap<String, SchemaIds>,
+    /// records whose key is not one of ours
+    foreign: u64,
 }
 
 /// The target's schema ids, by the source's id and the subject it was asked for.
 pub type SchemaIds = HashMap<(u32, Option<String>), u32>;
 
 pub use accepted::{Accepted, AcceptedPlugin};
+pub use chunks::Chunks;
+pub use claim::transactional_id;
 
 const PURPOSE: &str = "positions";
 
@@ -147,6 +167,8 @@ impl Positions {
             topic,
             topic_id,
             max_message_bytes,
+            replication_factor,
+            chunk_topic: OnceCell::new(),
         })
     }
 
@@ -177,6 +199,14 @@ impl Positions {
         let rows = vec![accepted::row(connector, accepted)];
         let batches = write::batches(self, BTreeMap::from([(bucket, rows)]))?;
         self.appender.lock().await.append(batches).await
+    }
+
+    /// Takes the connector's rows over: from here on nobody who claimed them before can write another one, and everything they wrote is read by a
+    /// [`load`](Self::load) that follows. Answers the identity of each bucket, for [`Anchor`]s.
+    ///
+    /// The former owner is told by its next write, which fails with INVALID_PRODUCER_EPOCH.
+    pub async fn claim(&self, connector: &str) -> Result<Vec<ProducerId>, Error> {
+        claim::claim(self, connector).await
     }
 
     /// The schema ids that a connector was answered.

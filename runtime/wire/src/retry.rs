@@ -136,6 +136,14 @@ impl Error {
         }
     }
 
+    /// Whether somebody else has taken over the identity that was written with.
+    pub fn is_fenced(&self) -> bool {
+        matches!(
+            self.kafka(),
+            Some(KafkaError::INVALID_PRODUCER_EPOCH | KafkaError::PRODUCER_FENCED)
+        )
+    }
+
     /// Whether it can succeed some time, as it is or when somebody has mended something.
     pub fn is_retriable(&self) -> bool {
         self.retry() != Retry::Never

@@ -126,6 +126,20 @@ fn a_topic_that_is_not_there_is_named() -> Result<()> {
 }
 
 #[test]
+fn guarantees_that_contradict_each_other_are_refused() -> Result<()> {
+    let connector = existing("there")?
+        .set("exactly.once.support", "required")
+        .set("delivery.guarantee", "at-least-once");
+    let parts: &[&str] = &[
+        "delivery.guarantee = \"at-least-once\"",
+        "exactly.once.support is required",
+        "leave one of both out",
+    ];
+    Case::new(&[])?.connector(&connector)?.refuses(&[parts])?;
+    Ok(())
+}
+
+#[test]
 fn starts_that_are_none_are_named_one_by_one() -> Result<()> {
     let spec = "orders, there=newest, there=2026-11-28T03:00:00, there=offset:-1, (=latest";
     let connector = existing("there")?.set("mirror.start.offset.spec", spec);

@@ -38,6 +38,7 @@ fn worker(source: &Cluster, target: &Cluster, topics: &str) -> Result<Worker> {
     worker.connector(
         &Connector::mirror("moved", &source.bootstrap())
             .set("topics", topics)
+            .set("exactly.once.support", "required")
             .set("tasks.max", "2"),
     )?;
     Ok(worker)

@@ -1,4 +1,4 @@
-//! What a killed worker and a restarted broker leave behind: nothing missing, and doubled at most what had no position yet.
+//! What a killed worker and a restarted broker leave behind: nothing missing and nothing doubled; at least once, doubled at most what had no position yet.
 
 use std::{
     sync::{
@@ -35,7 +35,10 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn worker(pair: &Pair, topic: &str, positions: &str) -> Result<Worker> {
+const EXACT: &str = "exactly-once";
+const AT_LEAST: &str = "at-least-once";
+
+fn worker(pair: &Pair, topic: &str, positions: &str, guarantee: &str) -> Result<Worker> {
     let mut worker = Worker::new(&[
         ("bootstrap.servers", pair.target.bootstrap()),
         ("offset.storage.topic", positions),
@@ -43,6 +46,7 @@ fn worker(pair: &Pair, topic: &str, positions: &str) -> Result<Worker> {
     worker.connector(
         &Connector::mirror(topic, pair.source.bootstrap())
             .set("topics", topic)
+            .set("delivery.guarantee", guarantee)
             .set("tasks.max", "2"),
     )?;
     Ok(worker)
@@ -61,7 +65,7 @@ fn records(broker: &Broker, topic: &str) -> Result<i64> {
 }
 
 #[test]
-fn twenty_kills_lose_nothing_and_double_at_most_what_had_no_position() -> Result<()> {
+fn twenty_kills_lose_nothing_and_double_nothing() -> Result<()> {
     let _alone = alone();
     let pair = Pair::start()?;
     let topic = "killed";
@@ -74,7 +78,7 @@ fn twenty_kills_lose_nothing_and_double_at_most_what_had_no_position() -> Result
         wait::until("traffic to flow", SOON, || {
             Ok((records(&pair.source, topic)? > 10_000).then_some(()))
         })?;
-        let mut worker = worker(&pair, topic, POSITIONS)?;
+        let mut worker = worker(&pair, topic, POSITIONS, EXACT)?;
 
         worker.start()?;
         wait::until("the topic to be created on the target", SOON, || {
@@ -105,25 +109,11 @@ fn twenty_kills_lose_nothing_and_double_at_most_what_had_no_position() -> Result
         anyhow::Ok(())
     })?;
 
-    let audit = sequence::audit(pair.target.bootstrap(), topic, &traffic)?;
-    println!(
-        "{} records doubled by {} kills, {} at most by one kill in one partition",
-        audit.duplicates(),
-        RANDOM_KILLS + 1,
-        audit.longest_rewind()
-    );
-    audit.assert_at_least_once()?;
-    assert!(audit.longest_rewind() <= GATE_RECORDS, "{audit:?}");
-    // A kill between an append and its position doubles records: without any, no kill has hit that moment.
-    ensure!(
-        audit.duplicates() > 0,
-        "no kill came between an append and its position: {audit:?}"
-    );
-    Ok(())
+    sequence::audit(pair.target.bootstrap(), topic, &traffic)?.assert_exactly_once()
 }
 
 #[test]
-fn brokers_that_are_restarted_or_killed_while_mirroring_lose_nothing() -> Result<()> {
+fn brokers_that_are_restarted_or_killed_while_mirroring_lose_nothing_and_double_nothing() -> Result<()> {
     let _alone = alone();
     let mut pair = Pair::start()?;
     let topic = "restarted";
@@ -132,7 +122,7 @@ fn brokers_that_are_restarted_or_killed_while_mirroring_lose_nothing() -> Result
         .create_topic(topic, 4, &[("retention.ms", "-1")])?;
     let round = Traffic::text(topic, 4, 50_000, 200).pace(25_000);
     let bootstrap = pair.source.bootstrap().to_owned();
-    let mut worker = worker(&pair, topic, POSITIONS)?;
+    let mut worker = worker(&pair, topic, POSITIONS, EXACT)?;
     let done = AtomicBool::new(false);
     let traffic = thread::scope(|scope| {
         // For as long as brokers are restarted, however slow the machine is.
@@ -191,13 +181,11 @@ fn brokers_that_are_restarted_or_killed_while_mirroring_lose_nothing() -> Result
     })?;
     worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
     worker.stop()?;
-    let audit = sequence::audit(pair.target.bootstrap(), topic, &traffic)?;
-    println!("{} records doubled by four restarts", audit.duplicates());
-    audit.assert_at_least_once()
+    sequence::audit(pair.target.bootstrap(), topic, &traffic)?.assert_exactly_once()
 }
 
 #[test]
-fn a_worker_killed_before_its_first_position_begins_again_and_loses_nothing() -> Result<()> {
+fn at_least_once_a_worker_killed_before_its_first_position_begins_again_and_loses_nothing() -> Result<()> {
     let _alone = alone();
     let pair = Pair::start()?;
     // The moment is short: positions are stored 0.4 s after the first record. It is tried until it is hit.
@@ -206,7 +194,7 @@ fn a_worker_killed_before_its_first_position_begins_again_and_loses_nothing() ->
         pair.source.admin()?.create_topic(&topic, 2, &[])?;
         let traffic = Traffic::text(&topic, 2, 2000, 200);
         traffic.produce(pair.source.bootstrap())?;
-        let mut worker = worker(&pair, &topic, &positions)?;
+        let mut worker = worker(&pair, &topic, &positions, AT_LEAST)?;
         worker.start()?;
         wait::until("the first record on the target", SOON, || {
             Ok((records(&pair.target, &topic)? > 0).then_some(()))
@@ -237,7 +225,29 @@ const BEHIND: u64 = 4_000_000;
 const KILLS_BEHIND: usize = 6;
 
 #[test]
-fn kills_far_behind_lose_nothing_and_double_at_most_what_had_no_position() -> Result<()> {
+fn kills_far_behind_lose_nothing_and_double_nothing() -> Result<()> {
+    kills_far_behind(EXACT)?.assert_exactly_once()
+}
+
+#[test]
+fn at_least_once_kills_far_behind_lose_nothing_and_double_at_most_what_had_no_position() -> Result<()> {
+    let audit = kills_far_behind(AT_LEAST)?;
+    println!(
+        "{} records doubled, {} at most by one kill in one partition",
+        audit.duplicates(),
+        audit.longest_rewind()
+    );
+    audit.assert_at_least_once()?;
+    assert!(audit.longest_rewind() <= GATE_RECORDS, "{audit:?}");
+    // A kill between an append and its position doubles records: without any, no kill has hit that moment.
+    ensure!(
+        audit.duplicates() > 0,
+        "no kill came between an append and its position: {audit:?}"
+    );
+    Ok(())
+}
+
+fn kills_far_behind(guarantee: &str) -> Result<sequence::Audit> {
     let _alone = alone();
     let pair = Pair::start()?;
     let topic = "behind";
@@ -248,7 +258,7 @@ fn kills_far_behind_lose_nothing_and_double_at_most_what_had_no_position() -> Re
     // ahead of the acknowledged records leaves a hole. One that keeps up with the traffic has nothing read ahead at most moments.
     let traffic = Traffic::text(topic, 4, BEHIND, 200);
     traffic.produce(pair.source.bootstrap())?;
-    let mut worker = worker(&pair, topic, POSITIONS)?;
+    let mut worker = worker(&pair, topic, POSITIONS, guarantee)?;
     let mut random = StdRng::seed_from_u64(SEED);
     let end = Some(BEHIND as i64 / 4);
     let (mut kills, mut copied) = (0, 0);
@@ -259,7 +269,8 @@ fn kills_far_behind_lose_nothing_and_double_at_most_what_had_no_position() -> Re
                 .status()?
                 .is_some_and(|status| (0..4).all(|partition| status.position(topic, partition) == end));
             Ok((done || records(&pair.target, topic)? > copied).then_some(()))
-        })?;
+        })
+        .inspect_err(|_| println!("LOG {} {:?}", worker.log_text(), worker.status_text()))?;
         wait::pause(Duration::from_millis(random.random_range(0..200)));
         worker.kill()?;
         copied = records(&pair.target, topic)?;
@@ -269,14 +280,7 @@ fn kills_far_behind_lose_nothing_and_double_at_most_what_had_no_position() -> Re
     worker.start()?;
     worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
     worker.stop()?;
-    let audit = sequence::audit(pair.target.bootstrap(), topic, &traffic)?;
-    println!(
-        "{} records doubled by {kills} kills far behind, {} at most by one kill in one partition",
-        audit.duplicates(),
-        audit.longest_rewind()
-    );
-    audit.assert_at_least_once()?;
-    assert!(audit.longest_rewind() <= GATE_RECORDS, "{audit:?}");
     ensure!(kills > 0, "no kill came while the worker was behind");
-    Ok(())
+    println!("LOG {} {:?}", worker.log_text(), worker.status_text());
+    sequence::audit(pair.target.bootstrap(), topic, &traffic)
 }

@@ -74,7 +74,11 @@ fn behind() -> MutexGuard<'static, Behind> {
 fn worker(topic: &str, source: &str, target: &str, properties: &[(&str, &str)]) -> Result<Worker> {
     let own = [("bootstrap.servers", target), ("client.id", topic)];
     let mut worker = Worker::new(&[&own[..], properties].concat())?;
-    worker.connector(&Connector::mirror(topic, source).set("topics", topic))?;
+    worker.connector(
+        &Connector::mirror(topic, source)
+            .set("topics", topic)
+            .set("exactly.once.support", "required"),
+    )?;
     Ok(worker)
 }
 

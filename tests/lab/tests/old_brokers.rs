@@ -22,7 +22,11 @@ fn mirror(source: &Broker, target: &Broker, configs: &[(&str, &str)]) -> Result<
     traffic.produce(source.bootstrap())?;
     generate::edges(source.bootstrap(), "odd", 2, 2)?;
     let mut worker = Worker::new(&[("bootstrap.servers", target.bootstrap())])?;
-    worker.connector(&Connector::mirror("old", source.bootstrap()).set("topics", "orders,odd"))?;
+    worker.connector(
+        &Connector::mirror("old", source.bootstrap())
+            .set("topics", "orders,odd")
+            .set("exactly.once.support", "required"),
+    )?;
     worker.start()?;
     worker.wait_until_mirrored("orders", source, MIRRORED)?;
     worker.wait_until_mirrored("odd", source, MIRRORED)?;

@@ -143,6 +143,32 @@ fn bytes_that_are_no_runs_are_refused() {
 }
 
 #[test]
+fn holes_at_a_place_are_behind_it() {
+    let mut runs = Runs::default();
+    runs.note(Offset(10), Offset(0));
+    runs.note(Offset(17), Offset(5));
+    assert_eq!(runs.first_behind(Offset(4)), Some(Offset(14)));
+    assert_eq!(
+        runs.first_behind(Offset(5)),
+        Some(Offset(15)),
+        "15 and 16 have no record"
+    );
+    // A marker at 5, and another one.
+    for marker in [5, 6] {
+        let next = runs.first_behind(Offset(marker)).unwrap();
+        runs.cut(Offset(marker));
+        runs.note(next, Offset(marker + 1));
+        runs.note(Offset(17), Offset(marker + 1));
+        let places = [14, 15, 16, 17].map(|source| runs.target_of(Offset(source), Offset(9)).unwrap().0);
+        assert_eq!(places, [4, marker + 1, marker + 1, marker + 1]);
+    }
+    // A record that has three.
+    runs.note(Offset(18), Offset(10));
+    assert_eq!(runs.first_behind(Offset(9)), Some(Offset(17)));
+    assert_eq!(runs.first_behind(Offset(10)), Some(Offset(18)));
+}
+
+#[test]
 fn what_is_noted_again_replaces_what_was_planned_from_there_on() {
     let mut runs = Runs::default();
     runs.note(Offset(10), Offset(0));

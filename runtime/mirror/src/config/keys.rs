@@ -8,6 +8,8 @@ pub const TARGET_LIMIT: &str = "target.max.bytes.per.second";
 
 pub(super) const AUTO_OFFSET_RESET: &str = "source.consumer.auto.offset.reset";
 pub(crate) const START: &str = "mirror.start.offset.spec";
+pub(super) const EXACTLY_ONCE: &str = "exactly.once.support";
+pub(super) const GUARANTEE: &str = "delivery.guarantee";
 pub(super) const SUBJECTS: &str = "schema.subjects";
 pub(super) const DEAD_LETTERS: &str = "errors.deadletterqueue.topic.name";
 
@@ -91,6 +93,18 @@ pub const DEFINITION: Definition = Definition {
             shape: Shape::List,
             presence: Presence::Optional,
             documentation: "where partitions of some topics start instead, as topic=start: the topic a regular expression that matches whole names, the first that matches counts; the start earliest, latest, a time with its zone (2026-11-28T03:00:00Z: the first record with that timestamp or a later one), or offset:N (in every partition of the topic). It counts for topics of which no position is stored; latest only when the connector runs for the first time",
+        },
+        Key {
+            name: EXACTLY_ONCE,
+            shape: Shape::OneOf(&["requested", "required"]),
+            presence: Presence::Default("requested"),
+            documentation: "requested: each record is written exactly once where the target's brokers and the permissions on it allow that, else at least once, and the status says why; required: the connector fails where it cannot be exactly once",
+        },
+        Key {
+            name: GUARANTEE,
+            shape: Shape::OneOf(&["exactly-once", "at-least-once"]),
+            presence: Presence::Default("exactly-once"),
+            documentation: "at-least-once: records may be doubled after a kill, and others may write to the target topics. exactly-once: as exactly.once.support says; nobody else may write to the target topics, and the client needs Read on them, and Write and Describe on the transactional ids that begin with the name of offset.storage.topic",
         },
         Key {
             name: "source.consumer.isolation.level",

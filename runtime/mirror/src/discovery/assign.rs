@@ -21,6 +21,7 @@ impl Discovery {
             .collect();
         let mut starts = self.find_starts(&unstored).await?;
         let ends = self.target_ends(&topics, &new).await?;
+        let mut taken = self.take_over(&topics, &new, &starts, &ends).await?;
         let mut assignments = Vec::new();
         for ((topic, target, state), new) in topics.into_iter().zip(new) {
             let state = match (state, self.recreated(topic)) {
@@ -66,6 +67,16 @@ impl Discovery {
                     },
                     _ => state.clone(),
                 };
+                let (state, taken) = match (&self.exact, state) {
+                    (Some(_), Ok(found)) => match taken.remove(&source) {
+                        Some(Ok(taken)) => (Ok(found), Some(taken)),
+                        Some(Err(state)) => (Err(state), None),
+                        // Left out, as above.
+                        None => continue,
+                    },
+                    (_, state) => (state, None),
+                };
+                let start = taken.as_ref().map_or(start, |taken| taken.start);
                 // The row of a partition that does not begin stays as it is.
                 let target_id = match &state {
                     Ok(found) => found.id,
@@ -80,9 +91,11 @@ impl Discovery {
                     start,
                     stored: position.map(|position| Stored {
                         offset: position.offset,
-                        target_next,
+                        target_next: taken.as_ref().map_or(target_next, |taken| taken.written),
                     }),
                     state: state.err().unwrap_or(PartitionState::Mirroring),
+                    skip: taken.as_ref().map_or(0, |taken| taken.skip),
+                    plan: taken.map(|taken| taken.plan),
                     source,
                 });
             }

@@ -34,7 +34,7 @@ impl Discovery {
             .find(|stored| !stored.is_zero() && !found.is_zero() && *stored != found)
     }
 
-    /// Where the target's logs end that stored positions say something of: an end before what was acknowledged means that it is gone. Without topic
+    /// Where the target's logs end, exactly once all of them, else those that stored positions say something of: an end before what was acknowledged means that it is gone. Without topic
     /// ids nothing else shows it.
     pub(super) async fn target_ends(
         &mut self,
@@ -44,8 +44,10 @@ impl Discovery {
         let mut partitions = Vec::new();
         for ((topic, target, state), new) in topics.iter().zip(new) {
             let is_written = |partition: &&TopicPartition| {
-                self.written_to((topic.id, partition.partition), target)
-                    .is_some_and(|position| position.target.next.is_some())
+                self.exact.is_some()
+                    || self
+                        .written_to((topic.id, partition.partition), target)
+                        .is_some_and(|position| position.target.next.is_some())
             };
             let places = new.iter().filter(is_written).map(|partition| TopicPartition {
                 topic: (*target).clone(),

@@ -33,13 +33,21 @@ impl Task {
         if marks.is_empty() {
             return;
         }
-        let rows = marks
-            .iter()
-            .map(|(index, mark)| self.row(*index, *mark))
-            .collect();
+        let mut chunks = Vec::new();
+        let mut rows = Vec::with_capacity(marks.len());
+        for (index, mark) in &marks {
+            let (key, position) = self.row(*index, *mark);
+            chunks.extend(self.lanes[*index].sealed(mark).map(|runs| (key.clone(), runs)));
+            rows.push((key, Some(position)));
+        }
         self.storing = true;
         let positions = std::sync::Arc::clone(&self.options.positions);
         self.work.push(Box::pin(async move {
+            if !chunks.is_empty()
+                && let Err(error) = positions.seal(chunks).await
+            {
+                return Event::Stored(marks, Err(error));
+            }
             Event::Stored(marks, positions.write(rows).await)
         }));
     }
@@ -64,7 +72,7 @@ impl Task {
         }
     }
 
-    fn row(&self, index: usize, mark: Mark) -> (PositionKey, Option<Position>) {
+    fn row(&self, index: usize, mark: Mark) -> (PositionKey, Position) {
         let lane = &self.lanes[index];
         let key = PositionKey {
             connector: self.options.connector.clone(),
@@ -82,9 +90,11 @@ impl Task {
                 partition: Partition(lane.target.partition.0),
                 next: mark.target_next,
             },
-            anchor: None,
+            anchor: lane.plan.as_ref().map(|plan| plan.anchor),
+            runs: lane.unsealed(&mark),
+            open: lane.plan.is_some() && mark.is_open,
         };
-        (key, Some(position))
+        (key, position)
     }
 
     pub(super) fn stored(&mut self, marks: Vec<(usize, Mark)>, result: Result<(), Error>) {
@@ -100,6 +110,7 @@ impl Task {
                     self.lanes[index].stored(mark);
                 }
             }
+            Err(error) if error.is_fenced() => self.fenced(),
             Err(error) => {
                 for (index, _) in marks {
                     self.lanes.touch(index);

@@ -30,6 +30,8 @@ pub(super) struct Chunk {
     /// empty under read_uncommitted
     pub aborted: Vec<AbortedTransaction>,
     pub target: batch::Target,
+    /// how many of the records that the record at `from` becomes are on the target already
+    pub skip: u64,
     /// the topic that is written to
     pub target_topic: TopicName,
     pub share: Arc<Share>,
@@ -71,6 +73,7 @@ pub(crate) fn converted(
         records,
         aborted,
         target,
+        skip: 0,
         target_topic: TopicName::new("target"),
         share,
     };
@@ -86,7 +89,9 @@ impl Chunk {
     pub(super) fn is_light(&self) -> bool {
         batch::batches(self.records.clone()).all(|piece| match piece {
             Ok(Piece::Batch(batch)) => {
-                batch.base_offset() >= self.from && !matches!(Way::of(&batch, &self.target), Way::Decode(_))
+                self.skip == 0
+                    && batch.base_offset() >= self.from
+                    && !matches!(Way::of(&batch, &self.target), Way::Decode(_))
             }
             Ok(Piece::Legacy(_)) => false,
             Err(_) => true,
@@ -178,7 +183,7 @@ impl Chunk {
         }
         match Way::of(batch, &self.target) {
             Way::Skip(_) => {}
-            Way::Copy if stages.is_none() && batch.base_offset() >= self.from => {
+            Way::Copy if stages.is_none() && self.skip == 0 && batch.base_offset() >= self.from => {
                 let outgoing = Outgoing::pass_through(batch);
                 converted.batches.push(self.prepared(outgoing, converted.epoch));
                 converted.copied += 1;
@@ -219,7 +224,7 @@ impl Chunk {
         let encoder = encoders.of(records.compression());
         let Some(stages) = stages else {
             let wanted = records.iter().filter(|record| record.offset >= self.from);
-            let batches = encoder.encode_split(wanted, span, self.target.max_message_bytes);
+            let batches = encoder.encode_split(self.unskipped(wanted), span, self.target.max_message_bytes);
             return self.take(batches, span, converted);
         };
         let (passed, stuck) = self.through(stages, records, timestamp_type);
@@ -236,7 +241,11 @@ impl Chunk {
         {
             converted.skipped += skipped;
             converted.letters.extend(letters);
-            let batches = encoder.encode_split(rows.records(), span, self.target.max_message_bytes);
+            let batches = encoder.encode_split(
+                self.unskipped(rows.records()),
+                span,
+                self.target.max_message_bytes,
+            );
             self.take(batches, span, converted)?;
         }
         let Some(Stuck { offset, message }) = stuck else {
@@ -246,6 +255,19 @@ impl Chunk {
         Err(PartitionState::PluginFailed {
             offset,
             error: message,
+        })
+    }
+
+    /// Without the first of those that the record at `from` became.
+    fn unskipped<'r>(
+        &self,
+        records: impl Iterator<Item = batch::Record<'r>>,
+    ) -> impl Iterator<Item = batch::Record<'r>> {
+        let (from, mut left) = (self.from, self.skip);
+        records.filter(move |record| {
+            let is_skipped = left > 0 && record.offset == from;
+            left -= u64::from(is_skipped);
+            !is_skipped
         })
     }
 
@@ -317,6 +339,7 @@ impl Chunk {
             outgoing,
             epoch,
             share: Arc::clone(&self.share),
+            target: None,
         }
     }
 }
@@ -366,12 +389,18 @@ impl Prepared {
                 batch::Error::RecordTooLarge { offset, size, .. } => too_large(offset, size),
                 error => corrupt(span.first, &error),
             })?;
+        let mut target = self.target;
         Ok(parts
             .into_iter()
-            .map(|outgoing| Self {
-                outgoing,
-                epoch: self.epoch,
-                share: Arc::clone(&self.share),
+            .map(|outgoing| {
+                let part = Self {
+                    outgoing,
+                    epoch: self.epoch,
+                    share: Arc::clone(&self.share),
+                    target,
+                };
+                target = part.target_next();
+                part
             })
             .collect())
     }

@@ -145,6 +145,7 @@ impl Task {
             records: fetched.records,
             aborted: fetched.aborted,
             target,
+            skip: lane.skip,
             target_topic: lane.target.topic.clone(),
             share: Arc::clone(share),
         };

@@ -7,7 +7,9 @@
 //!   sequence as the first, so a second batch could come before the first that failed;
 //! - after a failure nothing more is sent until every answer on the wire has come or is lost; then everything from the first failure on
 //!   is sent again with the same sequences, so that the broker drops what it already has;
-//! - nothing is sent that would leave more than [`GATE_RECORDS`](ledger::GATE_RECORDS) records, or records older than [`GATE_AGE`](ledger::GATE_AGE), without a stored position:
+//! - exactly once, each batch has its place on the target before it is sent, and what is stored says so ([`plan`]); after a failure the target's log is looked
+//!   at before anything is sent again;
+//! - at least once, nothing is sent that would leave more than [`GATE_RECORDS`](ledger::GATE_RECORDS) records, or records older than [`GATE_AGE`](ledger::GATE_AGE), without a stored position:
 //!   this bounds what a killed worker doubles.
 
 use std::{
@@ -15,7 +17,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use towpath_domain::{LeaderEpoch, Offset, TopicId, TopicPartition, state::PartitionState};
+use towpath_domain::{
+    LeaderEpoch, Offset, TopicId, TopicPartition,
+    offset_map::{Runs, SourceAt},
+    state::PartitionState,
+};
 use towpath_wire::{
     NodeId,
     batch::{Outgoing, ProducerIdentity, next_sequence},
@@ -30,9 +36,11 @@ use crate::status::PartitionStatus;
 
 mod batches;
 mod ledger;
+mod plan;
 
 pub(super) use batches::{Failure, Prepared, Ticket};
 pub(super) use ledger::Mark;
+pub(crate) use plan::Plan;
 
 pub(super) const MAX_IN_FLIGHT: usize = 5;
 /// A batch that cannot be sent for this long is not read ahead of.
@@ -63,6 +71,22 @@ pub(super) struct Lane {
     pub splitting: bool,
     pub failures: u32,
     pub identity: Option<ProducerIdentity>,
+    /// exactly once, and how
+    pub plan: Option<Plan>,
+    /// the end of the target's log is being looked at: nothing is sent meanwhile
+    pub locating: bool,
+    /// how often in a row that was of no use
+    pub misses: u32,
+    /// how many of the records that the first record to be read becomes are on the target already
+    pub skip: u64,
+    /// the task ends: the row is to say that nothing is on its way
+    pub closing: bool,
+    /// what the former owner's row said, until something of this one is on the target
+    former: Option<Runs>,
+    /// the stored row says that batches may be on their way
+    stored_open: bool,
+    /// what came back without an answer may still come to the target
+    uncertain: bool,
     pub records: u64,
     pub bytes: u64,
     /// a follower to read from, and until when (KIP-392)
@@ -82,6 +106,17 @@ pub(super) struct Lane {
     ledger: Ledger,
 }
 
+/// What the end of the target's log says of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Landed {
+    /// it goes on with the next batch
+    Here,
+    /// a former owner's batches have come late: behind them the source goes on there
+    Former(SourceAt),
+    /// somebody has written who is not known
+    Elsewhere,
+}
+
 // === impl Lane ===
 
 impl Lane {
@@ -95,6 +130,8 @@ impl Lane {
             stored,
             state,
             batches: _,
+            plan,
+            skip,
         } = assignment;
         Self {
             source,
@@ -109,7 +146,14 @@ impl Lane {
             pause_until: None,
             splitting: false,
             failures: 0,
-            identity: None,
+            identity: plan.as_ref().map(Plan::identity),
+            locating: false,
+            misses: 0,
+            skip,
+            closing: false,
+            former: plan.as_ref().map(|plan| plan.runs.clone()),
+            stored_open: true,
+            uncertain: false,
             records: 0,
             bytes: 0,
             preferred: None,
@@ -130,7 +174,9 @@ impl Lane {
                     None => Row::Never,
                 },
                 stored.and_then(|stored| stored.target_next),
+                plan.is_some(),
             ),
+            plan,
             state,
         }
     }
@@ -144,9 +190,14 @@ impl Lane {
         !self.is_stopped() || self.has_pending() || self.has_in_flight()
     }
 
-    /// The topic it was mirrored to is gone: what is left must not be sent to another one.
+    /// The topic it was mirrored to is gone, or somebody else writes to it: what is left must not be sent.
     pub(super) fn has_lost_its_target(&self) -> bool {
-        matches!(self.state, PartitionState::TargetRecreated { .. })
+        matches!(
+            self.state,
+            PartitionState::TargetRecreated { .. }
+                | PartitionState::SecondWriter { .. }
+                | PartitionState::Fenced
+        )
     }
 
     /// See [`Ledger::has_written`].
@@ -157,6 +208,16 @@ impl Lane {
     /// See [`Ledger::lost_row`].
     pub(super) fn lost_row(&mut self) {
         self.ledger.lost_row();
+        let from = self.located_from();
+        if let (Some(plan), Some(from)) = (&mut self.plan, from) {
+            plan.lost_row(from);
+        }
+    }
+
+    /// From where on the target's log shows what has become of batches without an answer.
+    pub(super) fn located_from(&self) -> Option<Offset> {
+        let plan = self.plan.as_ref()?;
+        Some(self.ledger.target_next().unwrap_or(plan.anchor.offset))
     }
 
     /// Stops the lane for an operator; what is on the wire is still waited for.
@@ -173,9 +234,18 @@ impl Lane {
     /// Forgets what was read and not sent. It was not mirrored: the place to read on from is forgotten with it, or it would be passed over.
     pub(super) fn abandon(&mut self) {
         self.next_fetch = None;
+        self.give_up_from(0);
         self.pending.clear();
         self.pending_bytes = 0;
         self.tried = 0;
+    }
+
+    /// The batches in the queue from this one on are forgotten in a moment: their places are free.
+    fn give_up_from(&mut self, index: usize) {
+        let from = self.pending.get(index).and_then(|prepared| prepared.target);
+        if let (Some(plan), Some(from)) = (&mut self.plan, from) {
+            plan.give_up(from);
+        }
     }
 
     /// Rests after a failure: 100 ms, doubled with each failure until something is appended, at most 2 s.
@@ -233,6 +303,7 @@ impl Lane {
         }
         let untried = self.pending.len().saturating_sub(self.tried);
         if untried > 0 {
+            self.give_up_from(self.tried);
             let dropped = self.pending.split_off(self.tried);
             self.pending_bytes -= dropped.iter().map(|batch| batch.outgoing.size()).sum::<usize>();
             // Offset and epoch are of the same place, behind the last batch that is kept, on the wire or acknowledged. With the offset of a
@@ -260,7 +331,10 @@ impl Lane {
     }
 
     /// Takes a batch that was read and made ready.
-    pub(super) fn push(&mut self, prepared: Prepared) {
+    pub(super) fn push(&mut self, mut prepared: Prepared) {
+        if let Some(plan) = &mut self.plan {
+            prepared.target = Some(plan.place(&prepared.outgoing));
+        }
         self.pending_bytes += prepared.outgoing.size();
         self.waiting_since.get_or_insert_with(Instant::now);
         self.pending.push_back(prepared);
@@ -268,6 +342,9 @@ impl Lane {
 
     /// Everything up to `next` was read; where nothing is on its way there is nothing before it left to acknowledge.
     pub(super) fn read_up_to(&mut self, next: Offset, epoch: LeaderEpoch) {
+        if self.next_fetch != Some(next) {
+            self.skip = 0;
+        }
         self.next_fetch = Some(next);
         self.fetched_epoch = epoch;
         if self.pending.is_empty() && self.in_flight.is_empty() {
@@ -280,10 +357,21 @@ impl Lane {
         !self.pending.is_empty()
             && self.failure.is_none()
             && !self.splitting
+            && !self.locating
+            && self.is_place_stored()
             && self.in_flight.len() < self.window.batches()
             && self.identity.is_some()
             && !self.is_paused(now)
             && self.gate_is_open(now)
+    }
+
+    /// Exactly once, where the first batch will be is stored before it is sent.
+    fn is_place_stored(&self) -> bool {
+        let end = self.pending.front().and_then(Prepared::target_next);
+        match (&self.plan, end) {
+            (Some(plan), Some(end)) => plan.is_stored_up_to(end),
+            _ => true,
+        }
     }
 
     /// A new leader gets nothing while the old one has not answered: what it refuses must come first there, too.
@@ -299,7 +387,10 @@ impl Lane {
         self.tried = self.tried.saturating_sub(1);
         self.waiting_since = self.has_pending().then_some(now);
         self.pending_bytes -= prepared.outgoing.size();
-        let sequence = self.next_sequence;
+        let sequence = match (&self.plan, prepared.target) {
+            (Some(plan), Some(target)) => plan.sequence(target),
+            _ => self.next_sequence,
+        };
         prepared.outgoing.sign(identity, sequence);
         self.next_sequence = next_sequence(sequence, prepared.outgoing.records());
         self.ledger.sent(prepared.records(), now);
@@ -320,6 +411,15 @@ impl Lane {
     /// The target has the batch, at this offset when it said one (a repeated batch that is long appended comes without).
     pub(super) fn appended(&mut self, ticket: Ticket, base_offset: Option<Offset>) {
         if let Some(sent) = self.in_flight.iter_mut().find(|sent| sent.ticket == ticket) {
+            if let (Some(expected), Some(found)) = (sent.prepared.target, base_offset)
+                && expected != found
+            {
+                let state = PartitionState::SecondWriter {
+                    offset: expected.min(found),
+                };
+                self.stop(state);
+                return self.failed(ticket, Failure::Retry("it is not where it belongs".to_owned()));
+            }
             sent.answer = Answer::Appended;
             if let Some(base) = base_offset {
                 self.ledger
@@ -340,6 +440,11 @@ impl Lane {
                 records,
                 (sent.prepared.outgoing.source().next, sent.prepared.epoch),
             );
+            if let Some(next) = sent.prepared.target_next() {
+                self.ledger.target_is_at(next);
+                self.former = None;
+                self.misses = 0;
+            }
             self.records += records;
             self.bytes += sent.prepared.outgoing.size() as u64;
             self.failures = 0;
@@ -378,6 +483,7 @@ impl Lane {
             self.next_sequence = first.sequence;
         }
         self.window = Window::Alone;
+        self.uncertain |= self.plan.is_some();
         self.tried += self.in_flight.len();
         while let Some(sent) = self.in_flight.pop_back() {
             self.ledger.taken_back(sent.prepared.records());
@@ -385,6 +491,51 @@ impl Lane {
             self.pending.push_front(sent.prepared);
         }
         self.failure.take()
+    }
+
+    /// The target's log ends at `end`, and all behind what was acknowledged is of this lane's producer: the batches before the end have come, though nobody said so.
+    pub(super) fn landed(&mut self, end: Offset, now: Instant) -> Landed {
+        while let Some(next) = self.pending.front().and_then(Prepared::target_next)
+            && next <= end
+            && let Some(prepared) = self.take_first()
+        {
+            let records = prepared.records();
+            self.ledger.sent(records, now);
+            self.ledger
+                .appended(records, (prepared.outgoing.source().next, prepared.epoch));
+            self.ledger.target_is_at(next);
+            self.records += records;
+            self.bytes += prepared.outgoing.size() as u64;
+        }
+        let place = self
+            .pending
+            .front()
+            .map_or_else(|| self.plan.as_ref().map(Plan::next), |prepared| prepared.target);
+        if place == Some(end) {
+            self.uncertain = false;
+            return Landed::Here;
+        }
+        let former = self
+            .former
+            .as_ref()
+            .filter(|runs| place < Some(end) && !runs.is_empty());
+        match former.and_then(|runs| runs.source_at(end)) {
+            Some(at) => Landed::Former(at),
+            None => Landed::Elsewhere,
+        }
+    }
+
+    /// Batches of the former owner have come late. They are what this lane would have written: it goes on behind them.
+    pub(super) fn go_on_behind(&mut self, end: Offset, at: SourceAt) {
+        self.abandon();
+        if let Some(plan) = &mut self.plan {
+            plan.go_on(end, self.former.clone().unwrap_or_default());
+        }
+        self.ledger.passed((at.offset, LeaderEpoch(-1)));
+        self.ledger.target_is_at(end);
+        self.skip = at.skip;
+        self.next_fetch = Some(at.offset);
+        self.fetched_epoch = LeaderEpoch(-1);
     }
 
     /// Another producer id: sequences begin at 0.
@@ -424,18 +575,52 @@ impl Lane {
         !self.in_flight.is_empty()
     }
 
-    /// See [`Ledger::mark`].
+    /// What is to be stored, if anything is.
     pub(super) fn mark(&self, now: Instant) -> Option<Mark> {
-        self.ledger.mark(now)
+        let Some(plan) = &self.plan else {
+            return self.ledger.mark(now);
+        };
+        let is_open = !self.closing || self.has_in_flight() || self.uncertain;
+        let is_news = plan.has_unstored() || (self.stored_open && !is_open) || self.ledger.has_moved();
+        let is_ours = !matches!(self.state, PartitionState::Fenced);
+        let mut mark = self.ledger.mark_at(now);
+        mark.planned = Some(plan.planned());
+        mark.sealed = mark.target_next.map_or(0, |written| plan.to_seal(written));
+        mark.is_open = is_open;
+        (is_news && is_ours && self.ledger.may_store()).then_some(mark)
     }
 
-    /// See [`Ledger::mark_due_at`].
+    /// The runs that the row leaves out, with the first one behind them.
+    pub(super) fn sealed(&self, mark: &Mark) -> Option<Runs> {
+        let plan = self.plan.as_ref().filter(|_| mark.sealed > 0)?;
+        Some(plan.runs.clone().split_front(mark.sealed + 1))
+    }
+
+    /// The runs that the row has.
+    pub(super) fn unsealed(&self, mark: &Mark) -> Runs {
+        let mut runs = self
+            .plan
+            .as_ref()
+            .map(|plan| plan.runs.clone())
+            .unwrap_or_default();
+        runs.split_front(mark.sealed);
+        runs
+    }
+
+    /// When it should not wait longer to be stored.
     pub(super) fn mark_due_at(&self, now: Instant, interval: Duration) -> Instant {
+        if self.has_pending() && !self.is_place_stored() {
+            return now;
+        }
         self.ledger.mark_due_at(now, interval)
     }
 
     pub(super) fn stored(&mut self, mark: Mark) {
         self.ledger.stored(mark);
+        if let (Some(plan), Some(planned)) = (&mut self.plan, mark.planned) {
+            plan.stored(planned, mark.sealed);
+            self.stored_open = mark.is_open;
+        }
     }
 
     pub(super) fn status(&self) -> PartitionStatus {
@@ -455,5 +640,7 @@ impl Lane {
     }
 }
 
+#[cfg(test)]
+mod exact_tests;
 #[cfg(test)]
 mod tests;

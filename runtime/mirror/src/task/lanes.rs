@@ -135,6 +135,8 @@ mod tests {
                 target_id: TopicId::ZERO,
                 batches: None,
                 start: (Offset(0), LeaderEpoch(-1)),
+                plan: None,
+                skip: 0,
                 stored: None,
                 state: PartitionState::Mirroring,
             }));

@@ -145,6 +145,11 @@ impl Task {
         }
         let lane = &mut self.lanes[index];
         match failure {
+            Failure::Retry(why) | Failure::Identity(why) if lane.plan.is_some() => {
+                let text = format!("producing to {}: {why}", lane.target);
+                self.locate(index);
+                self.again(Side::Target, text);
+            }
             Failure::Retry(why) => {
                 lane.pause(Instant::now());
                 let text = format!("producing to {}: {why}", lane.target);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic, its helpers too")]
 
 mod content;
+mod delivery;
 mod followers;
 mod matrix;
 mod mirror;

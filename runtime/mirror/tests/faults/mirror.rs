@@ -79,9 +79,18 @@ pub async fn prepare_as(pair: &Pair, name: &str, more: &[(&str, &str)]) -> Resul
 /// A start checks everything first and gives up on what does not answer, as the command line does: whoever runs it starts it again, as long as there
 /// is a reason for a refusal.
 pub async fn started(pair: &Pair, may_be_refused: impl Fn() -> bool) -> Result<Connector, String> {
+    started_with(pair, &[], may_be_refused).await
+}
+
+/// With further keys of the connector.
+pub async fn started_with(
+    pair: &Pair,
+    more: &[(&str, &str)],
+    may_be_refused: impl Fn() -> bool,
+) -> Result<Connector, String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match prepare(pair).await {
+        match prepare_with(pair, more).await {
             Ok(connector) => return Ok(connector),
             Err(what) if !may_be_refused() => return Err(format!("it is refused without a reason: {what}")),
             Err(what) if Instant::now() > deadline => return Err(format!("it does not start: {what}")),

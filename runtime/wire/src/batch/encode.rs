@@ -1,7 +1,7 @@
 use towpath_domain::Offset;
 
 use super::{
-    Compression, Error, HEADER_SIZE, Outgoing, Record, SourceSpan,
+    Compression, Error, HEADER_SIZE, Outgoing, Record, SourceSpan, Start,
     compression::{Compressor, Fault},
     varint,
 };
@@ -15,6 +15,9 @@ pub struct Encoder {
     records: i32,
     base_timestamp: i64,
     max_timestamp: i64,
+    /// see [`Outgoing::starts`]
+    starts: Vec<Start>,
+    last: Option<Offset>,
 }
 
 // === impl Encoder ===
@@ -29,6 +32,8 @@ impl Encoder {
             records: 0,
             base_timestamp: 0,
             max_timestamp: 0,
+            starts: Vec::new(),
+            last: None,
         }
     }
 
@@ -74,9 +79,35 @@ impl Encoder {
         write_nullable(out, record.key);
         write_nullable(out, record.value);
         out.extend_from_slice(record.headers.raw());
+        self.note(record.offset);
         self.records += 1;
         self.max_timestamp = self.max_timestamp.max(record.timestamp);
         Ok(())
+    }
+
+    /// Of several records of one source offset the first stands for it; behind the last of them it goes on with the next offset.
+    fn note(&mut self, source: Offset) {
+        if self.last == Some(source) {
+            return;
+        }
+        let index = self.records;
+        let follows = |start: &Start| source.0 - start.source.0 == i64::from(index - start.index);
+        if !self.starts.last().is_some_and(follows) {
+            self.starts.push(Start { index, source });
+        }
+        self.last = Some(source);
+    }
+
+    /// The starts of a batch that is done.
+    fn take_starts(&mut self, records: i32) -> Vec<Start> {
+        if let Some(last) = self.last.take() {
+            // Says where it goes on when the last offset has several records.
+            self.records = records;
+            self.note(Offset(last.0.saturating_add(1)));
+            self.records = 0;
+            self.last = None;
+        }
+        std::mem::take(&mut self.starts)
     }
 
     /// Records pushed since the last batch.
@@ -96,6 +127,7 @@ impl Encoder {
     /// The batch of what was pushed, with create time and standing for `source`; the encoder is ready for the next one, also after an error.
     pub fn finish(&mut self, source: SourceSpan) -> Result<Outgoing, Error> {
         let records = std::mem::take(&mut self.records);
+        let starts = self.take_starts(records);
         if records == 0 {
             return Err(Error::NoRecords);
         }
@@ -109,7 +141,7 @@ impl Encoder {
             },
         })?;
         let timestamps = (self.base_timestamp, self.max_timestamp);
-        Outgoing::encoded(self.compression, body, records, timestamps, source)
+        Outgoing::encoded(self.compression, body, records, timestamps, (source, starts))
     }
 
     /// Batches of `records`, in order, none above `max_bytes` (the target's `max.message.bytes`, header included) as it is really encoded:
@@ -124,6 +156,8 @@ impl Encoder {
     ) -> Result<Vec<Outgoing>, Error> {
         self.buffer.clear();
         self.records = 0;
+        self.starts.clear();
+        self.last = None;
         let records: Vec<Record<'a>> = records.into_iter().collect();
         let mut batches = Vec::new();
         let mut first = source.first;

@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use towpath_domain::Offset;
 
 use super::{Batch, Compression, Error, HEADER_SIZE, LOG_OVERHEAD, SourceSpan, at, bits};
 
@@ -8,6 +9,14 @@ pub struct Outgoing {
     header: [u8; HEADER_SIZE],
     body: Bytes,
     source: SourceSpan,
+    starts: Vec<Start>,
+}
+
+/// From the record of this index on, the records of a batch stand for source offsets one after another from this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Start {
+    pub index: i32,
+    pub source: Offset,
 }
 
 /// Who produces, as InitProducerId answered.
@@ -36,6 +45,7 @@ impl Outgoing {
             header: batch.array(0),
             body: batch.body(),
             source: batch.source(),
+            starts: Vec::new(),
         };
         outgoing.put(0, 0_i64.to_be_bytes());
         outgoing.put(at::LEADER_EPOCH, (-1_i32).to_be_bytes());
@@ -51,7 +61,7 @@ impl Outgoing {
         body: Vec<u8>,
         records: i32,
         (base_timestamp, max_timestamp): (i64, i64),
-        source: SourceSpan,
+        (source, starts): (SourceSpan, Vec<Start>),
     ) -> Result<Self, Error> {
         let size = body.len() + HEADER_SIZE;
         let length = i32::try_from(size - LOG_OVERHEAD).map_err(|_| Error::RecordTooLarge {
@@ -63,6 +73,7 @@ impl Outgoing {
             header: [0; HEADER_SIZE],
             body: Bytes::from(body),
             source,
+            starts,
         };
         outgoing.put(at::LENGTH, length.to_be_bytes());
         outgoing.put(at::LEADER_EPOCH, (-1_i32).to_be_bytes());
@@ -99,6 +110,12 @@ impl Outgoing {
     /// The source offsets it stands for.
     pub fn source(&self) -> SourceSpan {
         self.source
+    }
+
+    /// Which source offsets its records stand for, by where they do not follow each other; an index behind the last record is of what follows the batch.
+    /// Empty when they do from the first of [`Outgoing::source`] on.
+    pub fn starts(&self) -> &[Start] {
+        &self.starts
     }
 
     /// The first bytes of the batch on the wire.

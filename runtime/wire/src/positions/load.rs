@@ -1,30 +1,37 @@
-//! Reading the table.
+//! Reading a topic of rows from its start, or from where it was read up to.
 
 use std::{collections::HashMap, ops::Range, time::Duration};
 
 use bytes::Bytes;
 use towpath_domain::{Bucket, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
 
-use super::{PURPOSE, Table, accepted, answers, partition, refused, stored, unfit};
+use super::{PURPOSE, Table, accepted, answers, claim, partition, refused, stored, unfit};
 use crate::{
     Client, Error, FetchOptions, FetchPartition, FetchedPartition, Isolation, KafkaError, ListedOffset,
     NodeId, OffsetSpec, Operation, Retry, Topics,
     append::Connections,
-    batch::{Limits, Piece, batches, decode},
+    batch::{Limits, Piece, Record, batches, decode},
     retry::Attempts,
 };
 
-/// One reading of the table: from the first offset of each partition to the end it had at the start.
-struct Load<'a> {
+/// What takes the rows that are read.
+pub(super) trait Rows {
+    /// The error is a sentence about the row.
+    fn row(&mut self, partition: Partition, record: &Record<'_>) -> Result<(), String>;
+}
+
+/// One reading: to the end that each partition had at the start.
+struct Load<'a, R> {
     client: &'a Client,
     topic: &'a TopicName,
     /// What is left: from where and up to where.
-    left: HashMap<Partition, (Offset, Offset)>,
+    left: Bounds,
     connections: Connections,
-    table: Table,
-    /// Records whose key is not one of ours.
-    foreign: u64,
+    rows: &'a mut R,
 }
+
+/// From where to where each partition is to be read.
+pub(super) type Bounds = HashMap<Partition, (Offset, Offset)>;
 
 /// Of one fetch, bytes.
 const FETCH_BYTES: i32 = 4 << 20;
@@ -34,16 +41,30 @@ const MAX_WAIT: Duration = Duration::from_millis(500);
 /// Every partition of the topic.
 pub(super) const ALL: Range<u32> = 0..Bucket::COUNT;
 
-/// Reads these partitions of the topic.
+/// Reads these partitions of the table.
 pub(super) async fn load(client: &Client, topic: &TopicName, buckets: Range<u32>) -> Result<Table, Error> {
+    let mut table = Table::default();
     let left = bounds(client, topic, buckets).await?;
+    read(client, topic, left, &mut table).await?;
+    if table.foreign > 0 {
+        tracing::warn!(%topic, records = table.foreign, "the topic for positions has records that are not positions");
+    }
+    Ok(table)
+}
+
+/// Gives every row within these bounds to `rows`, those of a partition in order.
+pub(super) async fn read<R: Rows>(
+    client: &Client,
+    topic: &TopicName,
+    left: Bounds,
+    rows: &mut R,
+) -> Result<(), Error> {
     let mut load = Load {
         client,
         topic,
         left,
         connections: Connections::default(),
-        table: Table::default(),
-        foreign: 0,
+        rows,
     };
     let mut attempts = Attempts::new(client.options());
     while !load.left.is_empty() {
@@ -66,15 +87,45 @@ pub(super) async fn load(client: &Client, topic: &TopicName, buckets: Range<u32>
             client.metadata(Topics::Names(vec![topic.clone()])).await?;
         }
     }
-    if load.foreign > 0 {
-        tracing::warn!(%topic, records = load.foreign, "the topic for positions has records that are not positions");
+    Ok(())
+}
+
+// === impl Table ===
+
+impl Rows for Table {
+    fn row(&mut self, _: Partition, record: &Record<'_>) -> Result<(), String> {
+        if let Some(connector) = record.key.and_then(accepted::decode_key) {
+            // As bytes: what a newer version stored for another connector is no concern of ours.
+            match record.value {
+                None => drop(self.accepted.remove(&connector)),
+                Some(value) => drop(self.accepted.insert(connector, value.to_vec())),
+            }
+            return Ok(());
+        }
+        if let Some(key) = record.key.and_then(answers::decode_key) {
+            let ids = self.answers.entry(key.connector).or_default();
+            let asked = (key.schema, key.subject);
+            match record.value.map(answers::decode) {
+                None => drop(ids.remove(&asked)),
+                Some(id) => drop(ids.insert(asked, id?)),
+            }
+            return Ok(());
+        }
+        let Some(key) = record.key.and_then(stored::decode_key) else {
+            self.foreign += u64::from(!record.key.is_some_and(claim::is_key));
+            return Ok(());
+        };
+        match record.value {
+            None => drop(self.positions.remove(&key)),
+            Some(value) => drop(self.positions.insert(key, stored::decode_value(value)?)),
+        }
+        Ok(())
     }
-    Ok(load.table)
 }
 
 // === impl Load ===
 
-impl Load<'_> {
+impl<R: Rows> Load<'_, R> {
     /// Reads once from each leader.
     async fn round(&mut self) -> Result<(), Error> {
         let mut by_leader: HashMap<NodeId, Vec<FetchPartition>> = HashMap::new();
@@ -173,45 +224,12 @@ impl Load<'_> {
             }
             let records = decode(&batch, &Limits::default()).map_err(|cause| corrupt(cause.to_string()))?;
             for record in records.iter().filter(|record| record.offset >= from) {
-                if let Some(connector) = record.key.and_then(accepted::decode_key) {
-                    // As bytes: what a newer version stored for another connector is no concern of ours.
-                    match record.value {
-                        None => drop(self.table.accepted.remove(&connector)),
-                        Some(value) => drop(self.table.accepted.insert(connector, value.to_vec())),
-                    }
-                    continue;
-                }
-                if let Some(key) = record.key.and_then(answers::decode_key) {
-                    let ids = self.table.answers.entry(key.connector).or_default();
-                    let asked = (key.schema, key.subject);
-                    match record.value.map(answers::decode) {
-                        None => drop(ids.remove(&asked)),
-                        Some(Ok(id)) => drop(ids.insert(asked, id)),
-                        Some(Err(what)) => {
-                            return Err(corrupt(format!(
-                                "the schema id at offset {} cannot be read: {what}",
-                                record.offset
-                            )));
-                        }
-                    }
-                    continue;
-                }
-                let Some(key) = record.key.and_then(stored::decode_key) else {
-                    self.foreign += 1;
-                    continue;
-                };
-                match record.value {
-                    None => drop(self.table.positions.remove(&key)),
-                    Some(value) => {
-                        let position = stored::decode_value(value).map_err(|what| {
-                            corrupt(format!(
-                                "the row at offset {} cannot be read: {what}",
-                                record.offset
-                            ))
-                        })?;
-                        self.table.positions.insert(key, position);
-                    }
-                }
+                self.rows.row(partition, &record).map_err(|what| {
+                    corrupt(format!(
+                        "the row at offset {} cannot be read: {what}",
+                        record.offset
+                    ))
+                })?;
             }
         }
         Ok(next)
@@ -219,11 +237,7 @@ impl Load<'_> {
 }
 
 /// From where to where each partition is to be read; empty ones are left out.
-async fn bounds(
-    client: &Client,
-    topic: &TopicName,
-    buckets: Range<u32>,
-) -> Result<HashMap<Partition, (Offset, Offset)>, Error> {
+pub(super) async fn bounds(client: &Client, topic: &TopicName, buckets: Range<u32>) -> Result<Bounds, Error> {
     let partitions: Vec<TopicPartition> = buckets.map(|bucket| partition(topic, bucket as i32)).collect();
     let starts = client
         .list_offsets(&partitions, OffsetSpec::Earliest, Isolation::ReadUncommitted)

@@ -19,6 +19,28 @@ struct Version {
     v: u32,
 }
 
+/// Runs as a row has them.
+pub(super) mod runs {
+    use data_encoding::BASE64;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use towpath_domain::offset_map::Runs;
+
+    pub(in crate::positions) fn serialize<S: Serializer>(
+        runs: &Runs,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&BASE64.encode(&runs.encode()))
+    }
+
+    pub(in crate::positions) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Runs, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let bytes = BASE64.decode(text.as_bytes()).map_err(D::Error::custom)?;
+        Runs::decode(&bytes).map_err(D::Error::custom)
+    }
+}
+
 pub(crate) fn encode_key(key: &PositionKey) -> Vec<u8> {
     serde_json::to_vec(key).expect("a key has only strings and numbers")
 }
@@ -46,10 +68,16 @@ pub(crate) fn decode_value(bytes: &[u8]) -> Result<Position, String> {
 
 #[cfg(test)]
 mod tests {
-    use towpath_domain::{ClusterId, LeaderEpoch, Offset, Partition, TopicId};
+    use towpath_domain::{
+        ClusterId, LeaderEpoch, Offset, Partition, TopicId,
+        offset_map::{Run, Runs},
+    };
     use uuid::Uuid;
 
-    use super::{super::TargetPosition, *};
+    use super::{
+        super::{Anchor, TargetPosition},
+        *,
+    };
 
     const KEY: &str = r#"{"connector":"orders","source":"4L6g3nShT","topic":"00000000-0000-0000-0000-00000000002a","partition":3}"#;
     const VALUE: &str = concat!(
@@ -69,6 +97,8 @@ mod tests {
                 next: Some(Offset(90)),
             },
             anchor: None,
+            runs: Runs::default(),
+            open: false,
         }
     }
 
@@ -90,16 +120,43 @@ mod tests {
     }
 
     #[test]
+    fn exact_rows_have_the_anchor_and_the_runs() {
+        let mut exact = position();
+        exact.anchor = Some(Anchor {
+            producer: 4,
+            epoch: 1,
+            sequence: 7,
+            offset: Offset(80),
+        });
+        exact.runs = [(95, 85), (99, 88)]
+            .map(|(source, target)| Run {
+                source: Offset(source),
+                target: Offset(target),
+            })
+            .into_iter()
+            .collect();
+        exact.open = true;
+        let value = VALUE.replace(
+            r#""anchor":null"#,
+            r#""anchor":{"producer":4,"epoch":1,"sequence":7,"offset":80},"runs":"X1UGAQ==","open":true"#,
+        );
+        assert_eq!(String::from_utf8(encode_value(&exact)).expect("JSON"), value);
+        assert_eq!(decode_value(value.as_bytes()), Ok(exact));
+        let damaged = decode_value(value.replace("X1UG", "X1WG").as_bytes()).expect_err("no runs");
+        assert!(damaged.contains("offset map"), "{damaged}");
+    }
+
+    #[test]
     fn what_later_versions_add_is_tolerated_and_what_they_change_is_refused() {
         let added = VALUE.replace(
             r#""anchor":null"#,
-            r#""anchor":{"sequence":7,"offset":80,"since":1},"later":[1]"#,
+            r#""anchor":{"producer":4,"epoch":1,"sequence":7,"offset":80,"since":1},"later":[1]"#,
         );
         let anchor = decode_value(added.as_bytes())
             .expect("known fields")
             .anchor
             .expect("an anchor");
-        assert_eq!((anchor.sequence, anchor.offset), (7, 80));
+        assert_eq!((anchor.sequence, anchor.offset), (7, Offset(80)));
         let bare = r#"{"v":1,"offset":1,"epoch":-1,"topic":"a","target":{"topic":"b","partition":0}}"#;
         let bare = decode_value(bare.as_bytes()).expect("no next, no topic id, no anchor");
         assert_eq!((bare.target.next, bare.target.topic_id), (None, TopicId::ZERO));

@@ -8,7 +8,7 @@ use super::{Position, PositionKey, Positions, stored, unfit};
 use crate::{
     Error,
     append::Open,
-    batch::{Compression, Encoder, Headers, ProducerIdentity, Record, SourceSpan},
+    batch::{Compression, Encoder, Headers, Record, SourceSpan},
     own,
 };
 
@@ -45,13 +45,9 @@ pub(super) fn batches(table: &Positions, by_bucket: BTreeMap<Partition, Vec<Row>
             first: Offset(0),
             next: Offset(rows.len() as i64),
         };
-        let mut batches = encoder
+        let batches = encoder
             .encode_split(records, span, table.max_message_bytes)
             .map_err(|cause| unfit(&table.topic, format!("rows cannot be written: {cause}")))?;
-        for batch in &mut batches {
-            // Not idempotent: a row that is stored twice says the same twice.
-            batch.sign(ProducerIdentity::NONE, -1);
-        }
         open.insert(bucket, batches.into());
     }
     Ok(open)

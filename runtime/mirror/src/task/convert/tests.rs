@@ -121,6 +121,7 @@ fn chunk(from: i64, batches: &[BytesMut], aborted: &[(i64, i64)]) -> Chunk {
             })
             .collect(),
         target: TARGET,
+        skip: 0,
         target_topic: TopicName::new("b"),
         share: Budget::new(1).take(1),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use towpath_domain::LeaderEpoch;
+use towpath_domain::{LeaderEpoch, Offset};
 use towpath_wire::batch::Outgoing;
 
 use super::MAX_IN_FLIGHT;
@@ -16,6 +16,8 @@ pub(in crate::task) struct Prepared {
     pub epoch: LeaderEpoch,
     /// what it was cut from, or was decoded from, stays counted until it is acknowledged
     pub share: Arc<Share>,
+    /// where it goes on the target, when that is planned
+    pub target: Option<Offset>,
 }
 
 /// Names a batch on the wire until its answer comes.
@@ -42,7 +44,7 @@ pub(super) enum Answer {
 pub(in crate::task) enum Failure {
     /// the leader moved, the broker was busy, the connection broke: the same again after a pause
     Retry(String),
-    /// the broker does not know the producer's sequence: a new producer id, from sequence 0
+    /// the broker does not take the producer's sequence. At least once: a new producer id, from sequence 0
     Identity(String),
     /// the first batch that failed is larger than the target takes
     TooLarge,
@@ -64,6 +66,11 @@ pub(super) enum Window {
 impl Prepared {
     pub(in crate::task) fn records(&self) -> u64 {
         u64::from(self.outgoing.records().unsigned_abs())
+    }
+
+    /// The target offset behind it, when that is planned.
+    pub(in crate::task) fn target_next(&self) -> Option<Offset> {
+        Some(Offset(self.target?.0 + i64::from(self.outgoing.records())))
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use towpath_domain::{LeaderEpoch, Offset};
 
+use super::plan::Planned;
+
 pub(in crate::task) const GATE_RECORDS: u64 = 50_000;
 pub(in crate::task) const GATE_AGE: Duration = Duration::from_millis(900);
 
@@ -13,6 +15,12 @@ pub(in crate::task) struct Mark {
     pub next: Offset,
     pub epoch: LeaderEpoch,
     pub target_next: Option<Offset>,
+    /// the runs that go with it, exactly once
+    pub planned: Option<Planned>,
+    /// how many of its first runs go into a chunk of their own
+    pub sealed: usize,
+    /// batches may be on their way
+    pub is_open: bool,
     acked_records: u64,
     taken_at: Instant,
 }
@@ -28,6 +36,8 @@ pub(super) struct Ledger {
     stored_records: u64,
     /// when the first record was sent that has no stored position yet
     unstored_since: Option<Instant>,
+    /// what is sent needs no stored position
+    exact: bool,
 }
 
 /// What the table of positions has.
@@ -43,7 +53,12 @@ pub(super) enum Row {
 // === impl Ledger ===
 
 impl Ledger {
-    pub(super) fn new(start: (Offset, LeaderEpoch), row: Row, target_next: Option<Offset>) -> Self {
+    pub(super) fn new(
+        start: (Offset, LeaderEpoch),
+        row: Row,
+        target_next: Option<Offset>,
+        exact: bool,
+    ) -> Self {
         Self {
             acked: start,
             target_next,
@@ -52,7 +67,12 @@ impl Ledger {
             acked_records: 0,
             stored_records: 0,
             unstored_since: None,
+            exact,
         }
+    }
+
+    pub(super) fn target_next(&self) -> Option<Offset> {
+        self.target_next
     }
 
     /// Source offset up to which everything is on the target, and the epoch before it.
@@ -103,32 +123,48 @@ impl Ledger {
     pub(super) fn is_open(&self, records: u64, now: Instant) -> bool {
         let unstored = self.sent_records - self.stored_records;
         let is_old = |since: Instant| now.saturating_duration_since(since) >= GATE_AGE;
-        unstored == 0 || (unstored + records <= GATE_RECORDS && !self.unstored_since.is_some_and(is_old))
+        self.exact
+            || unstored == 0
+            || (unstored + records <= GATE_RECORDS && !self.unstored_since.is_some_and(is_old))
     }
 
     /// Where a restart would go on, when that is not stored yet.
     pub(super) fn mark(&self, now: Instant) -> Option<Mark> {
-        let (next, epoch) = self.acked;
+        self.has_moved().then(|| self.mark_at(now))
+    }
+
+    pub(super) fn may_store(&self) -> bool {
+        self.row != Row::Never
+    }
+
+    pub(super) fn has_moved(&self) -> bool {
         // A part of one source record may be in before the others: the offset stands still, the records have moved.
-        let has_moved = match self.row {
+        match self.row {
             Row::Never => false,
             Row::None => true,
-            Row::At(stored) => stored != next || self.acked_records != self.stored_records,
-        };
-        has_moved.then_some(Mark {
+            Row::At(stored) => stored != self.acked.0 || self.acked_records != self.stored_records,
+        }
+    }
+
+    pub(super) fn mark_at(&self, now: Instant) -> Mark {
+        let (next, epoch) = self.acked;
+        Mark {
             next,
             epoch,
             target_next: self.target_next,
+            planned: None,
+            sealed: 0,
+            is_open: true,
             acked_records: self.acked_records,
             taken_at: now,
-        })
+        }
     }
 
     /// When the position should not wait longer to be stored; `now` for at once.
     pub(super) fn mark_due_at(&self, now: Instant, interval: Duration) -> Instant {
         let waiting = self.acked_records - self.stored_records;
         match self.unstored_since {
-            Some(since) if waiting < GATE_RECORDS / 3 => since + interval,
+            Some(since) if self.exact || waiting < GATE_RECORDS / 3 => since + interval,
             _ => now,
         }
     }

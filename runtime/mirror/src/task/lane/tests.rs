@@ -26,6 +26,8 @@ fn lane() -> Lane {
             max_message_bytes: 1 << 20,
         }),
         start: (Offset(0), LeaderEpoch(-1)),
+        plan: None,
+        skip: 0,
         stored: Some(Stored {
             offset: Offset(0),
             target_next: None,
@@ -71,6 +73,7 @@ fn batch(first: i64, records: i64) -> Prepared {
         outgoing,
         epoch: LeaderEpoch(3),
         share: Budget::new(1).take(1),
+        target: None,
     }
 }
 
@@ -333,6 +336,8 @@ fn a_partition_that_stopped_before_it_began_stores_nothing() {
         target_id: TopicId::ZERO,
         batches: None,
         start: (Offset(7), LeaderEpoch(-1)),
+        plan: None,
+        skip: 0,
         stored: None,
         state: PartitionState::TopicRecreated {
             stored: TopicId::ZERO,
@@ -480,6 +485,8 @@ fn a_lost_row_is_stored_again_and_says_how_far_the_target_was_before() {
         target_id: TopicId::ZERO,
         batches: None,
         start: (Offset(7), LeaderEpoch(2)),
+        plan: None,
+        skip: 0,
         stored: Some(stored),
         state: PartitionState::Mirroring,
     };

@@ -75,6 +75,9 @@ pub fn cells() -> Vec<Cell> {
         (Side::Target, ApiKey::ListOffsets),
         (Side::Target, ApiKey::Fetch),
         (Side::Target, ApiKey::InitProducerId),
+        (Side::Target, ApiKey::FindCoordinator),
+        (Side::Target, ApiKey::AddPartitionsToTxn),
+        (Side::Target, ApiKey::EndTxn),
         (Side::Target, ApiKey::Produce),
     ];
     // What a connector asks while it is checked.
@@ -157,7 +160,14 @@ fn others(side: Side, api: ApiKey) -> &'static [ErrorCode] {
             InvalidProducerEpoch,
             MessageTooLarge,
         ],
-        (Side::Target, ApiKey::InitProducerId) => &[ClusterAuthorizationFailed, UnknownServerError],
+        (Side::Target, ApiKey::InitProducerId) => &[
+            ClusterAuthorizationFailed,
+            TransactionalIdAuthorizationFailed,
+            UnknownServerError,
+        ],
+        (Side::Target, ApiKey::FindCoordinator | ApiKey::AddPartitionsToTxn | ApiKey::EndTxn) => {
+            &[TransactionalIdAuthorizationFailed]
+        }
         _ => &[],
     }
 }

@@ -1,0 +1,170 @@
+use towpath_domain::{Partition, TopicId, offset_map::Run};
+use towpath_wire::{TailBatch, positions::TargetPosition};
+
+use super::*;
+
+const PRODUCER: i64 = 9;
+/// The bucket's producer after another one was given out.
+const CLAIMED: i64 = 12;
+
+/// Mirrored up to source offset 110, target offset 60; what is planned behind that is given.
+fn candidate(runs: &[(i64, i64)], open: bool, is_unstable: bool) -> Candidate {
+    let run = |&(source, target): &(i64, i64)| Run {
+        source: Offset(source),
+        target: Offset(target),
+    };
+    let anchor = Anchor {
+        producer: PRODUCER,
+        epoch: 1,
+        sequence: 0,
+        offset: Offset(50),
+    };
+    let place = TopicPartition::new("b", 0);
+    let row = Position {
+        offset: Offset(110),
+        epoch: LeaderEpoch(4),
+        topic: "a".into(),
+        target: TargetPosition {
+            topic: place.topic.clone(),
+            topic_id: TopicId::ZERO,
+            partition: Partition(0),
+            next: Some(Offset(60)),
+        },
+        anchor: Some(anchor),
+        runs: runs.iter().map(run).collect(),
+        open,
+    };
+    Candidate {
+        source: TopicPartition::new("a", 0),
+        place,
+        bucket: Bucket(0),
+        start: (row.offset, row.epoch),
+        has_written: true,
+        row: Some((row, anchor)),
+        end: Offset(60),
+        is_unstable,
+    }
+}
+
+/// Batches of 5 behind target offset 60, by producer; `true` for a marker, which is one.
+fn tail(batches: &[(i64, bool)]) -> Tail {
+    let mut tail = Tail {
+        end: Some(Offset(60)),
+        batches: Vec::new(),
+    };
+    for &(producer, is_control) in batches {
+        let first = tail.end.unwrap();
+        let next = Offset(first.0 + if is_control { 1 } else { 5 });
+        tail.batches.push(TailBatch {
+            first,
+            next,
+            producer,
+            epoch: 1,
+            is_control,
+        });
+        tail.end = Some(next);
+    }
+    tail
+}
+
+fn read(candidate: &Candidate, batches: &[(i64, bool)]) -> Result<Found, PartitionState> {
+    candidate.read(&tail(batches), &[CLAIMED])
+}
+
+fn at(found: &Found) -> (i64, i64) {
+    (found.at.offset.0, found.end.0)
+}
+
+#[test]
+fn what_has_come_behind_the_row_counts_and_the_planned_holes_with_it() {
+    let candidate = candidate(&[(100, 50), (120, 65)], true, false);
+    let found = read(&candidate, &[]).unwrap();
+    assert_eq!(
+        (at(&found), candidate.start_at(found.at)),
+        ((110, 60), candidate.start)
+    );
+    let found = read(&candidate, &[(PRODUCER, false)]).unwrap();
+    assert_eq!(at(&found), (120, 65), "115 to 119 have no record");
+    let found = read(&candidate, &[(PRODUCER, false), (PRODUCER, false)]).unwrap();
+    assert_eq!(at(&found), (125, 70));
+    assert_eq!(candidate.start_at(found.at), (Offset(125), LeaderEpoch(-1)));
+    assert!(!candidate.wants_marker(&found));
+}
+
+#[test]
+fn what_somebody_else_wrote_stands_for_no_record_of_the_source() {
+    let candidate = candidate(&[(100, 50)], true, false);
+    for batches in [
+        &[(-1, false)][..],
+        &[(PRODUCER, false), (77, false)],
+        &[(77, true)],
+    ] {
+        let state = read(&candidate, batches).map(|found| at(&found)).unwrap_err();
+        let first = if batches.len() == 1 { 60 } else { 65 };
+        assert_eq!(
+            state,
+            PartitionState::SecondWriter {
+                offset: Offset(first)
+            }
+        );
+    }
+}
+
+#[test]
+fn a_log_that_ends_before_the_row_has_lost_records() {
+    let candidate = candidate(&[(100, 50)], true, false);
+    let short = Tail {
+        end: Some(Offset(59)),
+        batches: Vec::new(),
+    };
+    let state = candidate.read(&short, &[]).map(|found| at(&found)).unwrap_err();
+    let diverged = PartitionState::TargetDiverged {
+        next: Offset(60),
+        end: Offset(59),
+    };
+    assert_eq!(state, diverged);
+}
+
+#[test]
+fn markers_are_no_records_and_another_one_follows_for_the_sequence() {
+    let candidate = candidate(&[(100, 50), (112, 60)], false, false);
+    let mut found = read(&candidate, &[(CLAIMED, true), (PRODUCER, true)]).unwrap();
+    assert_eq!(found.end, Offset(62));
+    assert!(
+        candidate.wants_marker(&found),
+        "sequences do not follow from the anchor any more"
+    );
+    // 110 and 111 have no record: they are behind the markers, as 112 is when it is placed.
+    found.runs.note(Offset(112), Offset(62));
+    let end = Offset(70);
+    let places = [109, 110, 111].map(|source| found.runs.target_of(Offset(source), end).unwrap().0);
+    assert_eq!(places, [59, 62, 62]);
+    assert_eq!(candidate.start_at(found.at), candidate.start);
+}
+
+#[test]
+fn late_batches_are_shut_out_where_they_may_be_others_and_the_owner_did_not_end_in_peace() {
+    for (open, is_unstable, wanted) in [
+        (true, true, true),
+        (true, false, false),
+        (false, true, false),
+        (false, false, false),
+    ] {
+        let candidate = candidate(&[(100, 50)], open, is_unstable);
+        let found = read(&candidate, &[]).unwrap();
+        assert_eq!(
+            candidate.wants_marker(&found),
+            wanted,
+            "open {open}, unstable {is_unstable}"
+        );
+    }
+}
+
+#[test]
+fn a_record_that_is_there_in_part_goes_on_in_its_middle_without_a_marker() {
+    // 112 became 10 records, from 62 on.
+    let candidate = candidate(&[(100, 50), (113, 72)], true, true);
+    let found = read(&candidate, &[(PRODUCER, false)]).unwrap();
+    assert_eq!((found.at.offset, found.at.skip), (Offset(112), 3));
+    assert!(!candidate.wants_marker(&found));
+}

@@ -1,0 +1,174 @@
+//! Runs of offset maps that rows no longer have: a compacted topic beside that of the rows, a record for each chunk.
+//!
+//! A row has the runs of late, so that it stays small, and a new owner needs nothing else. What is before them is only asked for when a group is far behind: a
+//! chunk at a time is read for that, and of all others only where they are is kept in memory. Chunks are of what is acknowledged, so they never change.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+use towpath_domain::{Offset, Partition, offset_map::Runs};
+
+use super::{
+    PositionKey, Positions,
+    load::{self, Rows},
+    stored, unfit,
+    write::{self, Row},
+};
+use crate::{Error, batch::Record};
+
+/// The chunks of a topic: where they are. About 100 bytes a source partition and 24 a chunk.
+#[derive(Debug)]
+pub struct Chunks<'a> {
+    topic: &'a Positions,
+    places: HashMap<PositionKey, BTreeMap<Offset, Offset>>,
+    /// up to where each partition was read
+    read: HashMap<Partition, Offset>,
+}
+
+/// The record's key, as JSON. Chunks of one source partition differ in where they begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Key {
+    #[serde(flatten)]
+    of: PositionKey,
+    from: Offset,
+}
+
+/// The record's value, as JSON.
+#[derive(Serialize, Deserialize)]
+struct Value {
+    v: u32,
+    #[serde(with = "stored::runs")]
+    runs: Runs,
+}
+
+const VERSION: u32 = 1;
+
+// === impl Positions ===
+
+impl Positions {
+    /// Stores runs that rows are to leave out from here on; the last one of a chunk is the first that the row still has, so that it is known where the one before
+    /// it ends. Returns, and fails, as [`Positions::write`] does. The topic is created by the first one.
+    pub async fn seal(&self, chunks: Vec<(PositionKey, Runs)>) -> Result<(), Error> {
+        let topic = self.chunk_topic().await?;
+        let mut by_bucket: BTreeMap<Partition, Vec<Row>> = BTreeMap::new();
+        for (of, runs) in chunks {
+            let Some(first) = runs.first() else { continue };
+            let bucket = Partition(of.bucket().0 as i32);
+            let key = Key {
+                of,
+                from: first.source,
+            };
+            let key = serde_json::to_vec(&key).expect("a key has only strings and numbers");
+            let value = serde_json::to_vec(&Value { v: VERSION, runs }).expect("a string and a number");
+            by_bucket.entry(bucket).or_default().push((key, Some(value)));
+        }
+        let batches = write::batches(topic, by_bucket)?;
+        topic.appender.lock().await.append(batches).await
+    }
+
+    /// Where all chunks are that were stored before the call.
+    pub async fn chunks(&self) -> Result<Chunks<'_>, Error> {
+        let mut chunks = Chunks {
+            topic: self.chunk_topic().await?,
+            places: HashMap::new(),
+            read: HashMap::new(),
+        };
+        chunks.refresh().await?;
+        Ok(chunks)
+    }
+
+    async fn chunk_topic(&self) -> Result<&Positions, Error> {
+        let open = async {
+            let topic = format!("{}-runs", self.topic);
+            let opened = Box::pin(Self::open(self.client.clone(), &topic, self.replication_factor)).await?;
+            Ok(Box::new(opened))
+        };
+        self.chunk_topic.get_or_try_init(|| open).await.map(AsRef::as_ref)
+    }
+}
+
+// === impl Chunks ===
+
+impl Chunks<'_> {
+    /// Takes over what was stored since.
+    pub async fn refresh(&mut self) -> Result<(), Error> {
+        let (client, topic) = (&self.topic.client, &self.topic.topic);
+        let mut bounds = load::bounds(client, topic, load::ALL).await?;
+        for (partition, (from, _)) in &mut bounds {
+            *from = (*from).max(self.read.get(partition).copied().unwrap_or(*from));
+        }
+        bounds.retain(|_, (from, end)| from < end);
+        let ends: Vec<(Partition, Offset)> = bounds
+            .iter()
+            .map(|(partition, (_, end))| (*partition, *end))
+            .collect();
+        load::read(client, topic, bounds, &mut self.places).await?;
+        self.read.extend(ends);
+        Ok(())
+    }
+
+    /// The chunk that says where `source` is; `None` when the row does, or when it is before everything that was mirrored.
+    pub async fn of(&self, key: &PositionKey, source: Offset) -> Result<Option<Runs>, Error> {
+        let places = self.places.get(key);
+        let Some((from, place)) = places.and_then(|places| places.range(..=source).next_back()) else {
+            return Ok(None);
+        };
+        let mut one = One {
+            key: Key {
+                of: key.clone(),
+                from: *from,
+            },
+            found: None,
+        };
+        let partition = Partition(key.bucket().0 as i32);
+        let bounds = HashMap::from([(partition, (*place, Offset(place.0 + 1)))]);
+        load::read(&self.topic.client, &self.topic.topic, bounds, &mut one).await?;
+        match one.found {
+            // The last run is the row's, or of the next chunk.
+            Some(runs) if runs.last().is_some_and(|last| source >= last.source) => Ok(None),
+            Some(runs) => Ok(Some(runs)),
+            None => Err(unfit(
+                &self.topic.topic,
+                format!("partition {partition}: the chunk at offset {place} is gone"),
+            )),
+        }
+    }
+}
+
+impl Rows for HashMap<PositionKey, BTreeMap<Offset, Offset>> {
+    fn row(&mut self, _: Partition, record: &Record<'_>) -> Result<(), String> {
+        if let Some(key) = record.key.and_then(decode_key) {
+            let places = self.entry(key.of).or_default();
+            match record.value {
+                None => drop(places.remove(&key.from)),
+                Some(_) => drop(places.insert(key.from, record.offset)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One chunk that is looked for.
+struct One {
+    key: Key,
+    found: Option<Runs>,
+}
+
+impl Rows for One {
+    fn row(&mut self, _: Partition, record: &Record<'_>) -> Result<(), String> {
+        let is_it = record.key.and_then(decode_key).as_ref() == Some(&self.key);
+        if let Some(value) = record.value.filter(|_| is_it) {
+            let value: Value = serde_json::from_slice(value).map_err(|cause| cause.to_string())?;
+            if value.v != VERSION {
+                return Err(format!("it has format {}, this version knows {VERSION}", value.v));
+            }
+            self.found = Some(value.runs);
+        }
+        Ok(())
+    }
+}
+
+/// `None`: not a key of ours.
+fn decode_key(bytes: &[u8]) -> Option<Key> {
+    serde_json::from_slice(bytes).ok()
+}
