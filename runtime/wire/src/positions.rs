@@ -4,14 +4,17 @@
 //! never ahead of the data. At least once, a worker that dies mirrors what it mirrored since the last row again. Exactly once, the row also says where the
 //! records that are not acknowledged yet will be ([`Position::runs`], written *before* them): where the target's log ends then says what is there.
 //!
-//! Beside the positions stands which plugins each connector was [accepted](Accepted) with, a row a connector.
+//! Beside the positions stands which plugins each connector was [accepted](Accepted) with, a row a connector, and what was last committed for each group
+//! on the target ([`Checkpoint`]).
 //!
 //! The topic has a partition for each [`Bucket`], so that everything about one source partition, whichever task has it, is in one log.
 
 mod accepted;
 mod answers;
+mod checkpoints;
 mod chunks;
 mod claim;
+mod follow;
 mod load;
 pub(crate) mod stored;
 mod write;
@@ -101,6 +104,7 @@ pub struct Anchor {
 #[derive(Debug, Default)]
 pub struct Table {
     pub positions: HashMap<PositionKey, Position>,
+    pub checkpoints: HashMap<CheckpointKey, Checkpoint>,
     /// by connector, as stored
     accepted: HashMap<String, Vec<u8>>,
     /// by connector: the target's schema ids, by the source's and the subject asked for
@@ -113,8 +117,10 @@ pub struct Table {
 pub type SchemaIds = HashMap<(u32, Option<String>), u32>;
 
 pub use accepted::{Accepted, AcceptedPlugin};
+pub use checkpoints::{Checkpoint, CheckpointKey};
 pub use chunks::Chunks;
 pub use claim::transactional_id;
+pub use follow::Followed;
 
 const PURPOSE: &str = "positions";
 
@@ -229,6 +235,18 @@ impl Positions {
             subject: subject.map(str::to_owned),
         };
         let batches = write::batches(self, BTreeMap::from([(bucket, vec![answers::row(&key, id)])]))?;
+        self.appender.lock().await.append(batches).await
+    }
+
+    /// Stores what is about to be committed for groups on the target. Returns, and fails, as [`Positions::write`] does.
+    pub async fn checkpoint(&self, rows: &[(CheckpointKey, Checkpoint)]) -> Result<(), Error> {
+        let mut by_bucket: BTreeMap<Partition, Vec<write::Row>> = BTreeMap::new();
+        for (key, checkpoint) in rows {
+            let bucket = Partition(accepted::bucket(&key.connector) as i32);
+            let row = checkpoints::row(key, *checkpoint);
+            by_bucket.entry(bucket).or_default().push(row);
+        }
+        let batches = write::batches(self, by_bucket)?;
         self.appender.lock().await.append(batches).await
     }
 

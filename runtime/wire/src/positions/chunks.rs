@@ -107,6 +107,12 @@ impl Chunks<'_> {
         Ok(())
     }
 
+    /// The first source offset that a chunk is of; `None` when there are no chunks.
+    pub fn oldest(&self, key: &PositionKey) -> Option<Offset> {
+        let (from, _) = self.places.get(key)?.first_key_value()?;
+        Some(*from)
+    }
+
     /// The chunk that says where `source` is; `None` when the row does, or when it is before everything that was mirrored.
     pub async fn of(&self, key: &PositionKey, source: Offset) -> Result<Option<Runs>, Error> {
         let places = self.places.get(key);

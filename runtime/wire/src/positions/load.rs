@@ -5,7 +5,7 @@ use std::{collections::HashMap, ops::Range, time::Duration};
 use bytes::Bytes;
 use towpath_domain::{Bucket, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
 
-use super::{PURPOSE, Table, accepted, answers, claim, partition, refused, stored, unfit};
+use super::{PURPOSE, Table, accepted, answers, checkpoints, claim, partition, refused, stored, unfit};
 use crate::{
     Client, Error, FetchOptions, FetchPartition, FetchedPartition, Isolation, KafkaError, ListedOffset,
     NodeId, OffsetSpec, Operation, Retry, Topics,
@@ -108,6 +108,13 @@ impl Rows for Table {
             match record.value.map(answers::decode) {
                 None => drop(ids.remove(&asked)),
                 Some(id) => drop(ids.insert(asked, id?)),
+            }
+            return Ok(());
+        }
+        if let Some(key) = record.key.and_then(checkpoints::decode_key) {
+            match record.value.map(checkpoints::decode) {
+                None => drop(self.checkpoints.remove(&key)),
+                Some(checkpoint) => drop(self.checkpoints.insert(key, checkpoint?)),
             }
             return Ok(());
         }
