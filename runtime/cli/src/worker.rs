@@ -9,6 +9,7 @@ use towpath_mirror::{claims::Claims, connector::Worker};
 use towpath_plugin_host as host;
 use towpath_wire::Environment;
 
+mod class;
 mod connectors;
 mod file;
 mod limits;
@@ -20,6 +21,7 @@ use crate::failure::Failure;
 use connectors::Connectors;
 use properties::Properties;
 
+pub(crate) use class::{Connector, Handle};
 pub(crate) use file::parse as connector_from;
 pub(crate) use properties::default_cache as plugin_cache;
 
@@ -120,7 +122,9 @@ async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode,
 /// Until the state is shown again.
 fn pause(statuses: &[connectors::Status]) -> Duration {
     let tasks = statuses.iter().flat_map(|status| &status.connector.tasks);
-    let partitions: usize = tasks.map(|task| task.partitions.len()).sum();
+    let groups = statuses.iter().flat_map(|status| &status.connector.groups);
+    let partitions =
+        tasks.map(|task| task.partitions.len()).sum::<usize>() + groups.map(Vec::len).sum::<usize>();
     Duration::from_millis(partitions as u64).clamp(TICK, SLOWEST_TICK)
 }
 

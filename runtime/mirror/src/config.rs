@@ -1,4 +1,4 @@
-//! The configuration of a `MirrorSource` connector: Connect's and MirrorMaker 2's keys where they have one.
+//! The configuration of connectors: Connect's and MirrorMaker 2's keys where they have one.
 
 use std::{num::NonZeroU64, time::Duration};
 
@@ -6,6 +6,7 @@ use regex::RegexSet;
 use towpath_domain::config::{Config, Problem, Values};
 use towpath_wire::{Isolation, Security};
 
+mod checkpoint;
 mod clusters;
 mod errors;
 mod keys;
@@ -16,6 +17,7 @@ mod start;
 use crate::throttle::Limits;
 use clusters::Target;
 
+pub use checkpoint::{CHECKPOINT_DEFINITION, MirrorCheckpoint};
 pub use clusters::Defaults;
 pub use errors::{DeadLetters, Errors, Tolerance};
 pub(crate) use keys::START;
@@ -23,6 +25,13 @@ pub use keys::{DEFINITION, SOURCE_LIMIT, TARGET_LIMIT};
 pub use plugins::{Attached, Condition, OnReject, Plugins, Transform, Validator};
 pub use registries::Registries;
 pub use start::{Start, Starts};
+
+/// A connector's configuration, checked, by its `connector.class`.
+#[derive(Clone, Debug)]
+pub enum Class {
+    MirrorSource(Box<MirrorSource>),
+    MirrorCheckpoint(Box<MirrorCheckpoint>),
+}
 
 /// A `MirrorSource` connector's configuration, checked.
 #[derive(Clone, Debug)]
@@ -63,7 +72,7 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
-/// Which topics are mirrored.
+/// Which topics are mirrored, or which groups synced.
 #[derive(Clone, Debug)]
 pub struct Selection {
     /// as written, to say which one matches nothing
@@ -80,6 +89,19 @@ pub struct Fetch {
     pub max_wait: Duration,
 }
 
+// === impl Class ===
+
+impl Class {
+    /// Checks a configuration; all mistakes at once. One of an unknown class is checked as that of a `MirrorSource`.
+    pub fn parse(config: &Config, defaults: &Defaults) -> Result<Self, Vec<Problem>> {
+        match config.get("connector.class").map(|class| class.trim()) {
+            Some("MirrorCheckpoint") => MirrorCheckpoint::parse(config, defaults)
+                .map(|checkpoint| Self::MirrorCheckpoint(Box::new(checkpoint))),
+            _ => MirrorSource::parse(config, defaults).map(|source| Self::MirrorSource(Box::new(source))),
+        }
+    }
+}
+
 // === impl MirrorSource ===
 
 impl MirrorSource {
@@ -88,7 +110,7 @@ impl MirrorSource {
         let (values, mut problems) = DEFINITION.parse(config, |key| {
             Plugins::owns(key) || clusters::is_cluster(key) || Security::owns(key)
         });
-        let topics = Selection::parse(&values, &mut problems);
+        let topics = Selection::of(&values, ("topics", "topics.exclude"), &mut problems);
         let starts = Starts::parse(&values, &mut problems);
         check_delivery(&values, &mut problems);
         let plugins = Plugins::parse(config, &values, &mut problems);
@@ -168,10 +190,11 @@ impl MirrorSource {
 // === impl Selection ===
 
 impl Selection {
-    fn parse(values: &Values, problems: &mut Vec<Problem>) -> Option<Self> {
-        let patterns = values.list("topics");
-        let include = regexes("topics", &patterns, problems)?;
-        let exclude = regexes("topics.exclude", &values.list("topics.exclude"), problems)?;
+    /// Of what the first key includes, without what the second one excludes.
+    fn of(values: &Values, keys: (&str, &str), problems: &mut Vec<Problem>) -> Option<Self> {
+        let patterns = values.list(keys.0);
+        let include = regexes(keys.0, &patterns, problems)?;
+        let exclude = regexes(keys.1, &values.list(keys.1), problems)?;
         Some(Self {
             patterns,
             include,
@@ -192,8 +215,8 @@ impl Selection {
         })
     }
 
-    pub fn contains(&self, topic: &str) -> bool {
-        self.include.is_match(topic) && !self.exclude.is_match(topic)
+    pub fn contains(&self, name: &str) -> bool {
+        self.include.is_match(name) && !self.exclude.is_match(name)
     }
 
     /// The patterns that none of the topics matches.

@@ -27,6 +27,8 @@ mod permissions;
 mod prepare;
 mod resolve;
 
+pub(crate) use prepare::{connect, onto_itself};
+
 use crate::{
     checks,
     claims::{Claimed, Claims},
@@ -454,6 +456,7 @@ impl Handle {
             mirrored,
             checks: lock(&self.shared.checks).clone(),
             plugins: self.shared.plugins.iter().map(|plugin| plugin.status()).collect(),
+            groups: None,
         }
     }
 }
@@ -484,12 +487,12 @@ fn read_positions(
     })
 }
 
-fn panic_text(panic: &(dyn Any + Send)) -> String {
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a text".to_owned())
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,9 +2,11 @@
 //! Knows nothing of REST or migrations.
 //!
 //! A [`Connector`](connector::Connector) selects topics, routes them, creates what the target lacks, and divides partitions among tasks.
-//! A task owns its partitions from fetch to position and never talks to another task.
+//! A task owns its partitions from fetch to position and never talks to another task. Beside it, a [checkpoint connector](checkpoint) syncs where groups go on
+//! reading, by the offset maps that are stored with the positions.
 #![forbid(unsafe_code)]
 
+pub mod checkpoint;
 mod checks;
 pub mod claims;
 pub mod config;

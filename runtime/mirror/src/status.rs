@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use towpath_domain::{
-    TopicName,
+    GroupId, TopicName,
     plugin::Kind,
     state::{PartitionState, Run},
 };
@@ -40,6 +40,40 @@ pub struct ConnectorStatus {
     /// as attached, predicates first, then transformations and routers, then validators
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub plugins: Vec<PluginStatus>,
+    /// of a `MirrorCheckpoint` connector: each partition that a group has committed an offset of
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<GroupStatus>>,
+}
+
+/// How a group's offset of a partition is synced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GroupStatus {
+    pub group: GroupId,
+    /// the source's
+    pub topic: TopicName,
+    pub partition: i32,
+    /// what the group has committed on the source
+    pub source_offset: i64,
+    /// and on the target; none when nothing is committed there
+    pub target_offset: Option<i64>,
+    pub state: GroupState,
+    /// why it is not synced
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// What becomes of a group's offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GroupState {
+    /// the target has what the source has
+    Synced,
+    /// not now; the reason says why
+    NotSynced,
+    /// the group has members on the target: they alone commit
+    ActiveOnTarget,
+    /// somebody else has committed on the target, and is left alone
+    Conflict,
 }
 
 /// An alias's plugin, and what it did since the connector started.
@@ -152,6 +186,14 @@ impl PartitionStatus {
 
     pub(crate) fn lag(position: Option<i64>, end: Option<i64>) -> Option<i64> {
         Some((end? - position?).max(0))
+    }
+}
+
+// === impl GroupStatus ===
+
+impl GroupStatus {
+    pub(crate) fn place(&self) -> (&GroupId, &TopicName, i32) {
+        (&self.group, &self.topic, self.partition)
     }
 }
 

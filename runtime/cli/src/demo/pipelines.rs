@@ -7,17 +7,13 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towpath_domain::TopicName;
-use towpath_mirror::{
-    claims::Claims,
-    config::Defaults,
-    connector::{Connector, Handle, Worker},
-};
+use towpath_mirror::{claims::Claims, config::Defaults, connector::Worker};
 use towpath_plugin_host as host;
 
 use super::{ORDERS, PAYMENTS, REPLACEMENT, clusters::Clusters};
 use crate::{
     failure::Failure,
-    worker::{connector_from, plugin_cache},
+    worker::{Connector, Handle, connector_from, plugin_cache},
 };
 
 pub(super) struct Pipelines {

@@ -9,12 +9,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towpath_domain::config::Problem;
 use towpath_mirror::{
-    config::Defaults,
-    connector::{Connector, Handle, Worker},
+    config::{Class, Defaults},
+    connector::Worker,
     status::ConnectorStatus,
 };
 
-use super::file::{self, ConnectorFile, Written};
+use super::{
+    class::{Connector, Handle},
+    file::{self, ConnectorFile, Written},
+};
 use crate::failure::Failure;
 
 pub(super) struct Connectors {
@@ -52,7 +55,7 @@ enum Change {
         content: Vec<u8>,
         name: String,
         written: Written,
-        connector: Box<Connector>,
+        connector: Connector,
     },
 }
 
@@ -145,7 +148,7 @@ impl Connectors {
                     if running.work.is_empty() {
                         tracing::info!(connector = name, file = %running.path.display(), "the changed file is applied");
                         let file = (running.path.clone(), content, written);
-                        *running = Running::start(file, name, *connector, &self.token);
+                        *running = Running::start(file, name, connector, &self.token);
                     } else {
                         running.change = Change::Replacing {
                             content,
@@ -178,8 +181,10 @@ impl Connectors {
         if let Ok(parsed) = &parsed
             && parsed.written == running.written
         {
-            tracing::info!(connector = running.name, file = %running.path.display(), limits = ?parsed.config.limits, "the changed limits are applied");
-            running.handle.limit(parsed.config.limits);
+            if let Class::MirrorSource(config) = &parsed.config {
+                tracing::info!(connector = running.name, file = %running.path.display(), limits = ?config.limits, "the changed limits are applied");
+                running.handle.limit(config.limits);
+            }
             running.content = content;
             running.refused = None;
             running.rejected.clear();
@@ -266,7 +271,7 @@ impl Running {
                     content,
                     name,
                     written,
-                    connector: Box::new(connector),
+                    connector,
                 };
             }
             Some(Ok(Err(problems))) => {

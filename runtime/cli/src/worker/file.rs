@@ -4,13 +4,13 @@ use std::{fmt, path::Path};
 
 use serde::Deserialize;
 use towpath_domain::config::{Config, Problem};
-use towpath_mirror::config::{Defaults, MirrorSource, SOURCE_LIMIT, TARGET_LIMIT};
+use towpath_mirror::config::{Class, Defaults, SOURCE_LIMIT, TARGET_LIMIT};
 
 /// A connector as its file describes it, checked as far as that goes without brokers and plugins.
 #[derive(Debug)]
 pub(crate) struct ConnectorFile {
     pub name: String,
-    pub config: MirrorSource,
+    pub config: Class,
     pub written: Written,
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn parse(content: &[u8], defaults: &Defaults) -> Result<ConnectorFile
             remedy,
         ));
     }
-    match MirrorSource::parse(&config, defaults) {
+    match Class::parse(&config, defaults) {
         Ok(parsed) if problems.is_empty() => {
             config.retain(|key, _| ![SOURCE_LIMIT, TARGET_LIMIT].contains(&key.as_str()));
             Ok(ConnectorFile {
@@ -142,7 +142,10 @@ mod tests {
                 "source.cluster.bootstrap.servers": "a:1", "target.cluster.bootstrap.servers": "b:1"{more}}}}}"#
             );
             let file = parse(text.as_bytes(), &Defaults::default()).expect("right");
-            (file.written, file.config.limits)
+            let Class::MirrorSource(config) = file.config else {
+                panic!("it is a MirrorSource");
+            };
+            (file.written, config.limits)
         };
         let (plain, none) = written("");
         let (limited, some) =

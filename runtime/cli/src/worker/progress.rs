@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use towpath_mirror::status::{ConnectorStatus, GroupState, GroupStatus};
+
 use super::connectors::Status;
 use crate::number::grouped;
 
@@ -79,6 +81,9 @@ impl Progress {
 
     fn line(&mut self, status: &Status, now: Instant) -> String {
         let connector = &status.connector;
+        if let Some(groups) = &connector.groups {
+            return groups_line(connector, groups);
+        }
         let newest = Sample {
             at: now,
             records: connector.mirrored.records,
@@ -148,6 +153,31 @@ impl Progress {
         }
         line
     }
+}
+
+/// Of a `MirrorCheckpoint`: how many offsets are in which state.
+fn groups_line(connector: &ConnectorStatus, groups: &[GroupStatus]) -> String {
+    let state = if connector.connector.trace.is_some() {
+        "FAILED"
+    } else {
+        "RUNNING"
+    };
+    let mut line = format!("{} {state}", connector.name);
+    for (state, name) in [
+        (GroupState::Synced, "synced"),
+        (GroupState::NotSynced, "not synced"),
+        (GroupState::ActiveOnTarget, "active on the target"),
+        (GroupState::Conflict, "in conflict"),
+    ] {
+        let count = groups.iter().filter(|shown| shown.state == state).count();
+        if count > 0 || state == GroupState::Synced {
+            line.push_str(&format!(" | {} {name}", grouped(count as u64)));
+        }
+    }
+    if let Some(what) = &connector.trouble {
+        line.push_str(&format!(" | retrying: {what}"));
+    }
+    line
 }
 
 /// When the lag is gone, if it goes on shrinking as it does.

@@ -13,6 +13,9 @@ pub(super) const GUARANTEE: &str = "delivery.guarantee";
 pub(super) const SUBJECTS: &str = "schema.subjects";
 pub(super) const DEAD_LETTERS: &str = "errors.deadletterqueue.topic.name";
 
+/// What `connector.class` may be.
+pub(super) const CLASSES: &[&str] = &["MirrorSource", "MirrorCheckpoint"];
+
 /// Every key of a `MirrorSource` connector besides those of plugins (`transforms.*` and the like).
 pub const DEFINITION: Definition = Definition {
     keys: &[
@@ -24,9 +27,9 @@ pub const DEFINITION: Definition = Definition {
         },
         Key {
             name: "connector.class",
-            shape: Shape::OneOf(&["MirrorSource"]),
+            shape: Shape::OneOf(CLASSES),
             presence: Presence::Required,
-            documentation: "the kind of connector: MirrorSource",
+            documentation: "the kind of connector; here MirrorSource",
         },
         Key {
             name: "tasks.max",

@@ -81,17 +81,7 @@ pub(super) async fn prepare(
         Ok(mistakes) => problems.extend(mistakes),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
-    if source.cluster_id() == target.cluster_id() {
-        problems.push(Problem::new(
-            "target.cluster.bootstrap.servers",
-            Some(&config.target.join(",")),
-            format!(
-                "is the cluster of source.cluster.bootstrap.servers (cluster id {})",
-                source.cluster_id()
-            ),
-            "name another cluster: a mirror onto itself would never end",
-        ));
-    }
+    problems.extend(onto_itself(&source, &target, &config.target));
     for (client, used_as, cluster) in [(&source, Use::Source, "source"), (&target, Use::Target, "target")] {
         for missing in client.missing(used_as) {
             tracing::warn!(connector = name, cluster, "{missing}");
@@ -184,7 +174,8 @@ async fn accepted(
     positions::accepted(target, &worker.positions_topic, name).await
 }
 
-async fn connect(
+/// Connects to a cluster; what is wrong with its configuration is said of these keys.
+pub(crate) async fn connect(
     key: &str,
     servers: &[String],
     security: &Security,
@@ -233,6 +224,21 @@ async fn connect(
             error.to_string(),
             remedy,
         )]
+    })
+}
+
+/// Both clusters of a connector are one.
+pub(crate) fn onto_itself(source: &Client, target: &Client, servers: &[String]) -> Option<Problem> {
+    (source.cluster_id() == target.cluster_id()).then(|| {
+        Problem::new(
+            "target.cluster.bootstrap.servers",
+            Some(&servers.join(",")),
+            format!(
+                "is the cluster of source.cluster.bootstrap.servers (cluster id {})",
+                source.cluster_id()
+            ),
+            "name another cluster: a mirror onto itself would never end",
+        )
     })
 }
 

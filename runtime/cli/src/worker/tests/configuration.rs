@@ -48,6 +48,24 @@ numbers or booleans. The file is read again when it changes: a good version is a
 `rejected` in the status file. **Positions are found by the connector's name**: under another name it starts anew.
 "#;
 
+const CHECKPOINT: &str = r#"
+## MirrorCheckpoint connector
+
+A file of the same form, given by `--connector` too. It syncs the committed offsets of consumer groups from source to target, by the offset maps that `MirrorSource` connectors with the same `offset.storage.topic` and
+the same target cluster store: exactly, however far behind a group is. Partitions that none of them mirrors are left out, and those that are mirrored at least once have no map. Each group and partition is in `groups` of the status:
+
+| `state` | means | to do |
+|---|---|---|
+| `synced` | the target has the offset that goes with the source's | |
+| `not-synced` | the reason says why: the mirror has not come so far yet, the group went back on the source (the target's offset is never set back), or there is no map | wait, or as the reason says |
+| `active-on-target` | the group has members on the target: they alone commit | |
+| `conflict` | somebody else has committed on the target, such as a consumer that assigns itself; it is left alone, also after a restart | delete the group's offset on the target to have it synced again |
+
+A group that is deleted on the source keeps its offsets on the target. Unchanged offsets are committed again every 12 hours, and once after a start, so that `offsets.retention.minutes` of the target does not end them. Metadata goes with the offset, the leader epoch does not.
+What was committed is stored in `offset.storage.topic`, **by the connector's name** (older versions skip these rows). It needs Describe on the groups and their topics at the source; on the target Read on the groups, Read on the topics, and what a `MirrorSource` needs on
+`offset.storage.topic`, also on the topic of that name with `-runs` behind it.
+"#;
+
 const SECURITY: &str = r#"
 ## Security
 
@@ -127,6 +145,8 @@ fn the_reference_follows_from_the_rows() {
     text.push_str(TRANSFORMS);
     text.push_str(REGISTRIES);
     table(&mut text, &towpath_registry::Settings::DEFINITION);
+    text.push_str(CHECKPOINT);
+    table(&mut text, &config::CHECKPOINT_DEFINITION);
     text.push_str(SECURITY);
     table(&mut text, &keys::DEFINITION);
 

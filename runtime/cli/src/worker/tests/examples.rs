@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use mask_field::MaskField;
 use route_by_regex::RouteByRegex;
 use tempfile::TempDir;
-use towpath_mirror::config::{Defaults, MirrorSource, Transform};
+use towpath_mirror::config::{Class, Defaults, MirrorSource, Transform};
 use towpath_plugin::testing::Harness;
 use towpath_wire::Environment;
 
@@ -28,7 +28,7 @@ fn worker(path: &Path) -> Result<Properties, Failure> {
     Properties::read(&copy, &Environment::default())
 }
 
-fn connector(path: &Path) -> MirrorSource {
+fn connector(path: &Path) -> Class {
     let defaults = Defaults {
         bootstrap_servers: vec!["new-kafka-1:9092".to_owned()],
         ..Defaults::default()
@@ -44,6 +44,13 @@ fn connector(path: &Path) -> MirrorSource {
     parsed
         .unwrap_or_else(|problems| panic!("{}: {problems:?}", path.display()))
         .config
+}
+
+fn mirror_source(path: &Path) -> MirrorSource {
+    match connector(path) {
+        Class::MirrorSource(config) => *config,
+        Class::MirrorCheckpoint(_) => panic!("{}: it is a MirrorSource", path.display()),
+    }
 }
 
 /// The plugin's own keys, as it would get them.
@@ -81,12 +88,12 @@ fn every_file_is_taken_by_the_parsers() {
         }
         seen += 1;
     }
-    assert_eq!(seen, 7);
+    assert_eq!(seen, 8);
 }
 
 #[test]
 fn the_plugins_take_their_keys_and_map_as_the_example_says() {
-    let config = connector(&repository("examples/remap-and-mask.json"));
+    let config = mirror_source(&repository("examples/remap-and-mask.json"));
     let [remap, mask] = &config.plugins.transforms[..] else {
         panic!("{:?}", config.plugins)
     };
@@ -102,6 +109,16 @@ fn the_plugins_take_their_keys_and_map_as_the_example_says() {
     assert_eq!(router.map_topic("legacy.orders").unwrap().unwrap(), "orders");
     assert_eq!(router.unmap_topic("orders").unwrap().unwrap(), "legacy.orders");
     Harness::<MaskField>::new(&keys(mask)).unwrap();
+}
+
+#[test]
+fn the_groups_of_the_example_are_those_it_names() {
+    let Class::MirrorCheckpoint(config) = connector(&repository("examples/groups.json")) else {
+        panic!("it is a MirrorCheckpoint");
+    };
+    assert!(config.groups.contains("payments-service") && config.groups.contains("audit-eu"));
+    assert!(!config.groups.contains("console-consumer-1"));
+    assert_eq!(config.target, ["new-kafka-1:9092"], "the worker's cluster");
 }
 
 fn sentences(failure: Failure) -> String {
