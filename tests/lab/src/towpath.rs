@@ -73,6 +73,21 @@ pub struct ConnectorStatus {
     pub mirrored: Mirrored,
     #[serde(default)]
     pub plugins: Vec<PluginStatus>,
+    /// Of a `MirrorCheckpoint`.
+    #[serde(default)]
+    pub groups: Vec<GroupStatus>,
+}
+
+/// How a group's offset of a partition is synced.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct GroupStatus {
+    pub group: String,
+    pub topic: String,
+    pub partition: i32,
+    pub source_offset: i64,
+    pub target_offset: Option<i64>,
+    pub state: String,
+    pub reason: Option<String>,
 }
 
 /// What an alias's plugin did.
@@ -158,6 +173,17 @@ impl Connector {
         .set("source.cluster.bootstrap.servers", source_bootstrap)
         // A test that adds a topic does not wait for half a minute.
         .set("refresh.topics.interval.seconds", "1")
+    }
+
+    /// A `MirrorCheckpoint` from a cluster into the worker's.
+    pub fn checkpoint(name: &str, source_bootstrap: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            config: serde_json::Map::new(),
+        }
+        .set("connector.class", "MirrorCheckpoint")
+        .set("source.cluster.bootstrap.servers", source_bootstrap)
+        .set("refresh.groups.interval.seconds", "1")
     }
 
     #[must_use]
@@ -400,6 +426,14 @@ impl Status {
         tasks
             .flat_map(|task| &task.partitions)
             .find(|found| found.topic == topic && found.partition == partition)
+    }
+
+    /// A group's offset of a partition, as any connector syncs it.
+    pub fn group(&self, group: &str, topic: &str, partition: i32) -> Option<&GroupStatus> {
+        let groups = self.connectors.iter().flat_map(|connector| &connector.groups);
+        groups
+            .into_iter()
+            .find(|found| found.group == group && found.topic == topic && found.partition == partition)
     }
 
     pub fn position(&self, topic: &str, partition: i32) -> Option<i64> {
