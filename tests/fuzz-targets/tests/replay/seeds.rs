@@ -25,19 +25,20 @@ pub fn of(target: &str) -> Vec<(String, Vec<u8>)> {
             })
             .collect(),
         "frames" => answers::conversations(),
-        "positions" => vec![(
-            "row".to_owned(),
-            concat!(
-                r#"{"connector":"orders","source":"4L6g3nShT","topic":"00000000-0000-0000-0000-00000000002a","partition":3}"#,
-                "\n",
-                r#"{"v":1,"offset":100,"epoch":5,"topic":"orders","target":{"topic":"west.orders","partition":3,"next":90},"#,
-                r#""anchor":{"sequence":7,"offset":80}}"#
-            )
-            .as_bytes()
-            .to_vec(),
-        )],
+        "positions" => {
+            let key = r#"{"connector":"orders","source":"4L6g3nShT","topic":"00000000-0000-0000-0000-00000000002a","partition":3}"#;
+            let value = r#"{"v":1,"offset":100,"epoch":5,"topic":"orders","target":{"topic":"west.orders","partition":3,"next":90}"#;
+            let exact = r#","anchor":{"producer":4,"epoch":1,"sequence":7,"offset":80},"runs":"X1UGAQ==","open":true"#;
+            let row = |more: &str| format!("{key}\n{value}{more}}}").into_bytes();
+            vec![
+                ("row".to_owned(), row(r#","anchor":null"#)),
+                ("exact".to_owned(), row(exact)),
+            ]
+        }
         // Bytes that are drawn from, as `arbitrary` does it.
-        "edits" | "records" => (0..24).map(|at| (format!("drawn-{at}"), drawn(&mut random, 40 + at * 12))).collect(),
+        "edits" | "records" => (0..24)
+            .map(|at| (format!("drawn-{at}"), drawn(&mut random, 40 + at * 12)))
+            .collect(),
         other => panic!("no seeds for {other}"),
     }
 }

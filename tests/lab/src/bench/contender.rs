@@ -29,6 +29,9 @@ pub enum Contender {
     Mm2,
     /// A mirror made of librdkafka's consumer and producer
     Rdkafka,
+    /// Towpath with delivery.guarantee=at-least-once
+    #[serde(rename = "at-least-once")]
+    AtLeastOnce,
 }
 
 /// What to mirror: one topic, under its own name.
@@ -81,12 +84,14 @@ impl Contender {
             Self::Towpath => "towpath",
             Self::Mm2 => "mm2",
             Self::Rdkafka => "rdkafka",
+            Self::AtLeastOnce => "at-least-once",
         }
     }
 
     pub(super) fn start(self, job: &Job<'_>) -> Result<Running> {
         match self {
-            Self::Towpath => towpath(job),
+            Self::Towpath => towpath(job, "exactly-once"),
+            Self::AtLeastOnce => towpath(job, "at-least-once"),
             Self::Mm2 => mirror_maker::start(job),
             Self::Rdkafka => rdkafka(job),
         }
@@ -122,7 +127,7 @@ impl Running {
     }
 }
 
-fn towpath(job: &Job<'_>) -> Result<Running> {
+fn towpath(job: &Job<'_>, guarantee: &str) -> Result<Running> {
     let mut properties = vec![(
         "bootstrap.servers".to_owned(),
         job.link.address(&job.pair.target)?,
@@ -139,6 +144,7 @@ fn towpath(job: &Job<'_>) -> Result<Running> {
     let mut worker = Worker::new(&properties)?;
     let mut connector = Connector::mirror(&job.name, &job.link.address(&job.pair.source)?)
         .set("topics", job.topic)
+        .set("delivery.guarantee", guarantee)
         // The product's default; other tests want new topics sooner.
         .set("refresh.topics.interval.seconds", "30");
     for (key, value) in job.link.properties(&job.pair.source)? {
