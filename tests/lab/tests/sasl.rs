@@ -619,7 +619,7 @@ fn each_missing_acl_is_named_and_all_of_them_are_enough() -> Result<()> {
     worker.stop()?;
     assert_same(topic, 1000)?;
     // These are not enough for exactly once, and it says so.
-    for what in ["at-least-once", "Create on the topic", "positions-probe"] {
+    for what in ["at-least-once", "Create on the topic", "positions-of-acl-probe"] {
         ensure!(status.contains(what), "{what}: {status}");
     }
     exactly_once_with_the_documented_acls(topic)
