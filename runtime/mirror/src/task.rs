@@ -23,7 +23,7 @@ use towpath_domain::{
 };
 use towpath_wire::{
     Backoff, Client, Connection, Error, FetchAnswer, FetchSession, Isolation, NodeId, ProduceAnswer,
-    ProducerId, Tail, TopicMetadata,
+    ProducerId, Tails, TopicMetadata,
     batch::{self, ProducerIdentity, Transactional},
     positions::Positions,
 };
@@ -200,7 +200,7 @@ enum Event {
     /// the source's log of a lane whose fetch was out of range: start, end
     Bounds(usize, Result<(Offset, Offset), String>),
     /// the ends of the target's logs of lanes
-    Located(Vec<usize>, Result<HashMap<TopicPartition, Tail>, Error>),
+    Located(Vec<usize>, Tails),
     /// what the target topic takes now
     Limits(usize, Result<Option<batch::Target>, Error>),
 }
@@ -346,7 +346,7 @@ impl Task {
             }
             Event::Bounds(lane, result) => self.bounds(lane, result),
             Event::Limits(lane, result) => self.limits(lane, result),
-            Event::Located(lanes, result) => self.located(&lanes, result),
+            Event::Located(lanes, tails) => self.located(&lanes, tails),
         }
     }
 

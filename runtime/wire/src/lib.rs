@@ -27,6 +27,7 @@ mod own;
 pub mod positions;
 mod produce;
 mod race;
+mod reading;
 mod retry;
 mod sasl;
 pub mod security;
@@ -59,4 +60,4 @@ pub use sasl::{
     TokenSource, Who,
 };
 pub use security::{Environment, Secret, Security, Tls, Unresolved};
-pub use tail::{Tail, TailBatch};
+pub use tail::{Tail, TailBatch, Tails};

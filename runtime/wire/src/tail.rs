@@ -1,22 +1,23 @@
 //! What is at the end of partitions: who wrote it, and whether it is records or markers. Headers only, records are not looked at.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
-use towpath_domain::{LeaderEpoch, Offset, TopicId, TopicPartition};
+use bytes::Bytes;
+use towpath_domain::{Offset, TopicPartition};
 
 use crate::{
-    Client, Error, FetchOptions, FetchPartition, FetchedPartition, Isolation, KafkaError, NodeId, OffsetSpec,
-    Operation, Retry, Topics,
+    Client, Error, FetchedPartition, Isolation, KafkaError, ListedOffset, OffsetSpec, Operation,
     append::Connections,
     batch::{Piece, batches},
+    reading,
     retry::Attempts,
 };
 
 /// The log from an offset on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tail {
-    /// Where it ended when the leader was asked: its high watermark.
-    pub end: Option<Offset>,
+    /// Where it ends, as far as all in-sync replicas have it.
+    pub end: Offset,
     pub batches: Vec<TailBatch>,
 }
 
@@ -30,181 +31,194 @@ pub struct TailBatch {
     pub is_control: bool,
 }
 
-/// Of one fetch, bytes.
-const FETCH_BYTES: i32 = 16 << 20;
-const PARTITION_BYTES: i32 = 4 << 20;
-const MAX_WAIT: Duration = Duration::from_millis(500);
-const PURPOSE: &str = "what is mirrored";
-
 /// One reading of tails.
 struct Reading<'a> {
     client: &'a Client,
-    /// what is left: from where and up to where
-    left: HashMap<TopicPartition, (Offset, Offset)>,
+    /// from where on, and what was read
+    left: HashMap<TopicPartition, (Offset, Tail)>,
     connections: Connections,
-    tails: HashMap<TopicPartition, Tail>,
-    /// whose log begins behind where it was to be read from
-    deleted: Vec<TopicPartition>,
+    results: Tails,
 }
+
+/// What came of each partition.
+pub type Tails = HashMap<TopicPartition, Result<Tail, Error>>;
+
+const PURPOSE: &str = "what is mirrored";
 
 // === impl Client ===
 
 impl Client {
-    /// Reads what these partitions have from the given offsets on, as far as all in-sync replicas have it. A log that ends before its offset has an empty tail
-    /// with that end; what retention has deleted meanwhile is left out. What moves or comes back within `request_timeout` is asked again.
-    pub async fn tails(
-        &self,
-        from: &HashMap<TopicPartition, Offset>,
-    ) -> Result<HashMap<TopicPartition, Tail>, Error> {
-        let partitions: Vec<TopicPartition> = from.keys().cloned().collect();
-        let ends = self
-            .list_offsets(&partitions, OffsetSpec::Latest, Isolation::ReadUncommitted)
-            .await?;
+    /// Reads what these partitions have from the given offsets on. A log that ends before its offset has an empty tail with that end; what retention has
+    /// deleted meanwhile is left out. What moves or comes back within `request_timeout` is asked again; then a partition's result is the error it had last.
+    pub async fn tails(&self, from: &HashMap<TopicPartition, Offset>) -> Tails {
         let mut reading = Reading {
             client: self,
             left: HashMap::new(),
             connections: Connections::default(),
-            tails: HashMap::new(),
-            deleted: Vec::new(),
+            results: Tails::new(),
         };
-        for (partition, listed) in ends {
-            let end = listed.map_err(|error| refused(&partition, error))?.offset;
-            let tail = Tail {
-                end: Some(end),
-                batches: Vec::new(),
-            };
-            reading.tails.insert(partition.clone(), tail);
-            match from.get(&partition) {
-                Some(start) if *start < end => drop(reading.left.insert(partition, (*start, end))),
-                _ => {}
+        let partitions: Vec<TopicPartition> = from.keys().cloned().collect();
+        for (partition, end) in reading.list(&partitions, OffsetSpec::Latest).await {
+            match end {
+                Ok(end) => {
+                    let batches = Vec::new();
+                    let tail = Tail { end, batches };
+                    reading.go_on(&partition, from[&partition], tail);
+                }
+                Err(error) => drop(reading.results.insert(partition, Err(error))),
             }
         }
         let mut attempts = Attempts::new(self.options());
         while !reading.left.is_empty() {
-            let before = reading.left.clone();
-            let result = reading.round().await;
-            let error = match result {
-                Ok(()) if reading.left != before => {
-                    attempts = Attempts::new(self.options());
-                    continue;
-                }
-                // The broker waited for more and had none: its high watermark is behind what it listed as the end.
-                Ok(()) => {
-                    let partition = before.keys().next().expect("some are left");
-                    refused(partition, KafkaError::OFFSET_NOT_AVAILABLE)
-                }
-                Err(error) => error,
+            let Some(error) = reading.round().await else {
+                attempts = Attempts::new(self.options());
+                continue;
             };
-            if attempts.wait(error).await? == Retry::AfterMetadata {
-                let topics = before.keys().map(|partition| partition.topic.clone()).collect();
-                self.metadata(Topics::Names(topics)).await?;
+            match attempts.wait(error).await {
+                Ok(_) => {
+                    let topics = reading.left.keys().map(|partition| partition.topic.clone());
+                    self.refresh(topics).await;
+                }
+                Err(error) => {
+                    let left = std::mem::take(&mut reading.left).into_keys();
+                    reading
+                        .results
+                        .extend(left.map(|partition| (partition, Err(error.clone()))));
+                }
             }
         }
-        Ok(reading.tails)
+        reading.results
     }
 }
 
 // === impl Reading ===
 
 impl Reading<'_> {
-    /// Reads once from each leader.
-    async fn round(&mut self) -> Result<(), Error> {
-        let mut by_leader: HashMap<NodeId, Vec<FetchPartition>> = HashMap::new();
-        for (partition, (from, _)) in &self.left {
-            let leader = self.client.leader(partition).ok_or_else(|| Error::NoLeader {
-                partition: partition.clone(),
-            })?;
-            by_leader.entry(leader.node).or_default().push(FetchPartition {
-                topic: partition.topic.clone(),
-                topic_id: self.client.topic_id(&partition.topic).unwrap_or(TopicId::ZERO),
-                partition: partition.partition,
-                fetch_offset: *from,
-                current_leader_epoch: leader.epoch,
-                last_fetched_epoch: LeaderEpoch(-1),
-                max_bytes: PARTITION_BYTES,
-            });
-        }
-        for (node, partitions) in by_leader {
-            let options = FetchOptions {
-                isolation: Isolation::ReadUncommitted,
-                max_wait: MAX_WAIT,
-                min_bytes: 1,
-                max_bytes: FETCH_BYTES,
-                rack: None,
-            };
-            let connection = self.connections.get(self.client, node, PURPOSE).await?;
-            for fetched in connection.fetch(options, &partitions).await?.partitions {
-                self.take(fetched)?;
-            }
-        }
-        if self.deleted.is_empty() {
-            return Ok(());
-        }
-        let deleted = std::mem::take(&mut self.deleted);
-        let starts = self
-            .client
-            .list_offsets(&deleted, OffsetSpec::Earliest, Isolation::ReadUncommitted)
-            .await?;
-        for (partition, listed) in starts {
-            let start = listed.map_err(|error| refused(&partition, error))?.offset;
-            if let Some((from, end)) = self.left.get_mut(&partition) {
-                *from = start.max(*from);
-                if *from >= *end {
-                    self.left.remove(&partition);
+    /// Reads once from each leader. An error that may pass, when there was no progress.
+    async fn round(&mut self) -> Option<Error> {
+        let from: Vec<(TopicPartition, Offset)> = self
+            .left
+            .iter()
+            .map(|(partition, (from, _))| (partition.clone(), *from))
+            .collect();
+        let fetched = reading::fetch(self.client, &mut self.connections, PURPOSE, from.into_iter()).await;
+        let (mut passing, mut has_come, mut deleted) = (None, false, Vec::new());
+        for (partition, fetched) in fetched {
+            match fetched.and_then(|fetched| self.take(&partition, fetched)) {
+                Ok(Taken::On) => has_come = true,
+                // The broker waited for more and had none: its high watermark is behind what it listed as the end.
+                Ok(Taken::Nothing) => {
+                    passing = Some(refused(&partition, KafkaError::OFFSET_NOT_AVAILABLE));
                 }
+                Ok(Taken::Deleted) => deleted.push(partition),
+                Err(error) if error.retry().is_soon() => passing = Some(error),
+                Err(error) => self.end(partition, Err(error)),
             }
         }
-        Ok(())
+        for (partition, start) in self.list(&deleted, OffsetSpec::Earliest).await {
+            match start {
+                Ok(start) => {
+                    if let Some((from, tail)) = self.left.remove(&partition) {
+                        self.go_on(&partition, start.max(from), tail);
+                        has_come = true;
+                    }
+                }
+                Err(error) => self.end(partition, Err(error)),
+            }
+        }
+        passing.filter(|_| !has_come)
     }
 
-    fn take(&mut self, fetched: FetchedPartition) -> Result<(), Error> {
-        let partition = TopicPartition {
-            topic: fetched.topic,
-            partition: fetched.partition,
-        };
+    /// Takes over what came of a partition.
+    fn take(&mut self, partition: &TopicPartition, fetched: FetchedPartition) -> Result<Taken, Error> {
         match fetched.error {
             None => {}
             // Retention was faster.
-            Some(KafkaError::OFFSET_OUT_OF_RANGE) => {
-                self.deleted.push(partition);
-                return Ok(());
-            }
+            Some(KafkaError::OFFSET_OUT_OF_RANGE) => return Ok(Taken::Deleted),
             Some(KafkaError::TOPIC_AUTHORIZATION_FAILED) => {
                 return Err(self.client.not_allowed(Operation::Read, &partition.topic));
             }
-            Some(error) => return Err(refused(&partition, error)),
+            Some(error) => return Err(refused(partition, error)),
         }
-        let (Some((from, end)), Some(tail)) = (self.left.get_mut(&partition), self.tails.get_mut(&partition))
-        else {
-            return Ok(());
+        let Some((from, mut tail)) = self.left.remove(partition) else {
+            return Ok(Taken::Nothing);
         };
-        for piece in batches(fetched.records) {
-            let piece = piece.map_err(|cause| unreadable(&partition, cause.to_string()))?;
-            let Piece::Batch(batch) = piece else {
-                return Err(unreadable(
-                    &partition,
-                    "it has messages of a format before Kafka 0.11".to_owned(),
-                ));
-            };
-            if batch.next_offset() <= *from {
-                continue;
-            }
-            tail.batches.push(TailBatch {
-                first: batch.base_offset(),
-                next: batch.next_offset(),
-                producer: batch.producer_id(),
-                epoch: batch.producer_epoch(),
-                is_control: batch.is_control(),
-            });
-            *from = batch.next_offset();
-            // What came after the end was listed is part of it: nothing is between.
-            tail.end = tail.end.max(Some(*from));
-        }
-        if *from >= *end {
-            self.left.remove(&partition);
-        }
-        Ok(())
+        let next = read(fetched.records, from, &mut tail).map_err(|what| unreadable(partition, what))?;
+        self.go_on(partition, next, tail);
+        Ok(if next > from { Taken::On } else { Taken::Nothing })
     }
+
+    /// From there on it is read next, or it is done.
+    fn go_on(&mut self, partition: &TopicPartition, from: Offset, tail: Tail) {
+        if from < tail.end {
+            self.left.insert(partition.clone(), (from, tail));
+        } else {
+            self.results.insert(partition.clone(), Ok(tail));
+        }
+    }
+
+    fn end(&mut self, partition: TopicPartition, result: Result<Tail, Error>) {
+        self.left.remove(&partition);
+        self.results.insert(partition, result);
+    }
+
+    async fn list(
+        &self,
+        partitions: &[TopicPartition],
+        at: OffsetSpec,
+    ) -> Vec<(TopicPartition, Result<Offset, Error>)> {
+        if partitions.is_empty() {
+            return Vec::new();
+        }
+        let listed = self
+            .client
+            .list_offsets(partitions, at, Isolation::ReadUncommitted)
+            .await;
+        let of = |partition: &TopicPartition| match &listed {
+            Err(error) => Err(error.clone()),
+            Ok(listed) => match listed.get(partition) {
+                Some(Ok(ListedOffset { offset, .. })) => Ok(*offset),
+                Some(Err(error)) => Err(refused(partition, *error)),
+                None => Err(unreadable(partition, "its offsets were not listed".to_owned())),
+            },
+        };
+        partitions
+            .iter()
+            .map(|partition| (partition.clone(), of(partition)))
+            .collect()
+    }
+}
+
+/// What became of an answer.
+enum Taken {
+    On,
+    Nothing,
+    /// the log begins behind where it was to be read from
+    Deleted,
+}
+
+/// Notes the batches from `from` on, and answers what is behind them.
+fn read(records: Bytes, from: Offset, tail: &mut Tail) -> Result<Offset, String> {
+    let mut next = from;
+    for piece in batches(records) {
+        let Piece::Batch(batch) = piece.map_err(|cause| cause.to_string())? else {
+            return Err("it has messages of a format before Kafka 0.11".to_owned());
+        };
+        if batch.next_offset() <= next {
+            continue;
+        }
+        tail.batches.push(TailBatch {
+            first: batch.base_offset(),
+            next: batch.next_offset(),
+            producer: batch.producer_id(),
+            epoch: batch.producer_epoch(),
+            is_control: batch.is_control(),
+        });
+        next = batch.next_offset();
+        // What came after the end was listed is part of it: nothing is between.
+        tail.end = tail.end.max(next);
+    }
+    Ok(next)
 }
 
 fn refused(partition: &TopicPartition, error: KafkaError) -> Error {

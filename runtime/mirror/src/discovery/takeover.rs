@@ -103,7 +103,7 @@ impl Discovery {
                 }
             }
         }
-        let open = self.look(open, &mut taken).await?;
+        let open = self.look(open, &mut taken).await;
         let shut_out: Vec<Candidate> = open
             .into_iter()
             .filter_map(|(candidate, found)| {
@@ -116,7 +116,7 @@ impl Discovery {
             .collect();
         if !shut_out.is_empty() {
             self.shut_out(&shut_out).await?;
-            for (candidate, found) in self.look(shut_out, &mut taken).await? {
+            for (candidate, found) in self.look(shut_out, &mut taken).await {
                 let outcome = self.begin_behind(&candidate, found);
                 taken.insert(candidate.source, Ok(outcome));
             }
@@ -133,33 +133,32 @@ impl Discovery {
         &mut self,
         candidates: Vec<Candidate>,
         taken: &mut HashMap<TopicPartition, Outcome>,
-    ) -> Result<Vec<(Candidate, Found)>, Error> {
+    ) -> Vec<(Candidate, Found)> {
         let from: HashMap<TopicPartition, Offset> = candidates
             .iter()
             .filter_map(|candidate| Some((candidate.place.clone(), candidate.written()?)))
             .collect();
         if from.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let mut tails = match self.target.tails(&from).await {
-            Ok(tails) => tails,
-            Err(error) => {
-                self.troubles
-                    .push(format!("looking at what is on the target: {error}"));
-                return Ok(Vec::new());
-            }
-        };
+        let mut tails = self.target.tails(&from).await;
         let mut found = Vec::new();
         for candidate in candidates {
-            let Some(tail) = tails.remove(&candidate.place) else {
-                continue;
+            let tail = match tails.remove(&candidate.place) {
+                Some(Ok(tail)) => tail,
+                Some(Err(error)) => {
+                    self.troubles
+                        .push(format!("looking at what is on the target: {error}"));
+                    continue;
+                }
+                None => continue,
             };
             match candidate.read(&tail, &self.producers(candidate.bucket)) {
                 Ok(read) => found.push((candidate, read)),
                 Err(state) => drop(taken.insert(candidate.source, Err(state))),
             }
         }
-        Ok(found)
+        found
     }
 
     /// Of the bucket: those whose markers may be on the target.
@@ -252,7 +251,7 @@ impl Candidate {
     fn read(&self, tail: &Tail, producers: &[i64]) -> Result<Found, PartitionState> {
         let (row, anchor) = self.row.as_ref().expect("a row is what it was looked at for");
         let written = row.target.next.unwrap_or(anchor.offset);
-        let end = tail.end.unwrap_or(written);
+        let end = tail.end;
         if end < written {
             return Err(PartitionState::TargetDiverged { next: written, end });
         }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use towpath_domain::{Offset, TopicPartition, state::PartitionState};
-use towpath_wire::{Error, Tail, positions::Anchor};
+use towpath_wire::{NodeId, Tail, Tails, positions::Anchor};
 
 use super::{Event, Side, Task, lane::Landed};
 
@@ -24,35 +24,35 @@ impl Task {
 
     pub(super) fn pump_locating(&mut self) {
         let now = Instant::now();
-        let (due, later): (Vec<usize>, Vec<usize>) = std::mem::take(&mut self.lost)
-            .into_iter()
-            .partition(|index| !self.lanes[*index].is_paused(now));
-        self.lost = later;
-        if due.is_empty() || self.draining {
+        if self.draining {
             return;
         }
-        let from: HashMap<TopicPartition, Offset> = due
-            .iter()
-            .filter_map(|index| {
-                let lane = &self.lanes[*index];
-                Some((lane.target.clone(), lane.located_from()?))
-            })
-            .collect();
-        let client = self.options.target.clone();
-        self.work.push(Box::pin(async move {
-            let tails = client.tails(&from).await;
-            Event::Located(due, tails)
-        }));
+        let mut by_leader: HashMap<NodeId, Vec<usize>> = HashMap::new();
+        for index in std::mem::take(&mut self.lost) {
+            let (lane, place) = self.lanes.at(index);
+            match place.target {
+                Some(leader) if !lane.is_paused(now) => by_leader.entry(leader.node).or_default().push(index),
+                _ => self.lost.push(index),
+            }
+        }
+        // A question of its own for each leader: those of a broker that is gone do not hold up the others.
+        for due in by_leader.into_values() {
+            let from: HashMap<TopicPartition, Offset> = due
+                .iter()
+                .filter_map(|index| {
+                    let lane = &self.lanes[*index];
+                    Some((lane.target.clone(), lane.located_from()?))
+                })
+                .collect();
+            let client = self.options.target.clone();
+            self.work.push(Box::pin(async move {
+                let tails = client.tails(&from).await;
+                Event::Located(due, tails)
+            }));
+        }
     }
 
-    pub(super) fn located(&mut self, lanes: &[usize], result: Result<HashMap<TopicPartition, Tail>, Error>) {
-        let mut tails = match result {
-            Ok(tails) => tails,
-            Err(error) => {
-                self.again(Side::Target, error.to_string());
-                HashMap::new()
-            }
-        };
+    pub(super) fn located(&mut self, lanes: &[usize], mut tails: Tails) {
         for &index in lanes {
             let lane = &mut self.lanes[index];
             lane.locating = false;
@@ -60,7 +60,11 @@ impl Task {
                 continue;
             }
             match tails.remove(&lane.target) {
-                Some(tail) => self.located_at(index, &tail),
+                Some(Ok(tail)) => self.located_at(index, &tail),
+                Some(Err(error)) => {
+                    self.locate(index);
+                    self.again(Side::Target, error.to_string());
+                }
                 None => self.locate(index),
             }
         }
@@ -69,9 +73,10 @@ impl Task {
     fn located_at(&mut self, index: usize, tail: &Tail) {
         let now = Instant::now();
         let lane = &mut self.lanes[index];
-        let (Some(plan), Some(from), Some(end)) = (&lane.plan, lane.located_from(), tail.end) else {
+        let (Some(plan), Some(from)) = (&lane.plan, lane.located_from()) else {
             return;
         };
+        let end = tail.end;
         if let Some(state) = written_by_another(tail, plan.anchor) {
             lane.stop(state);
             tracing::error!(partition = %lane.source, "{}", lane.state);

@@ -96,7 +96,7 @@ impl Client {
     }
 
     /// Reads metadata of these topics, in any case of the brokers. A failure is left to the next attempt, whose error says more.
-    pub(super) async fn refresh(&self, topics: impl IntoIterator<Item = TopicName>) {
+    pub(crate) async fn refresh(&self, topics: impl IntoIterator<Item = TopicName>) {
         let names: HashSet<TopicName> = topics.into_iter().collect();
         let topics = Topics::Names(names.into_iter().collect());
         if let Err(error) = self.metadata_once(&topics).await {

@@ -1,16 +1,17 @@
 //! Reading a topic of rows from its start, or from where it was read up to.
 
-use std::{collections::HashMap, ops::Range, time::Duration};
+use std::{collections::HashMap, ops::Range};
 
 use bytes::Bytes;
-use towpath_domain::{Bucket, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition};
+use towpath_domain::{Bucket, Offset, Partition, TopicName, TopicPartition};
 
 use super::{PURPOSE, Table, accepted, answers, checkpoints, claim, partition, refused, stored, unfit};
 use crate::{
-    Client, Error, FetchOptions, FetchPartition, FetchedPartition, Isolation, KafkaError, ListedOffset,
-    NodeId, OffsetSpec, Operation, Retry, Topics,
+    Client, Error, FetchedPartition, Isolation, KafkaError, ListedOffset, OffsetSpec, Operation, Retry,
+    Topics,
     append::Connections,
     batch::{Limits, Piece, Record, batches, decode},
+    reading,
     retry::Attempts,
 };
 
@@ -32,11 +33,6 @@ struct Load<'a, R> {
 
 /// From where to where each partition is to be read.
 pub(super) type Bounds = HashMap<Partition, (Offset, Offset)>;
-
-/// Of one fetch, bytes.
-const FETCH_BYTES: i32 = 4 << 20;
-const PARTITION_BYTES: i32 = 1 << 20;
-const MAX_WAIT: Duration = Duration::from_millis(500);
 
 /// Every partition of the topic.
 pub(super) const ALL: Range<u32> = 0..Bucket::COUNT;
@@ -135,47 +131,20 @@ impl Rows for Table {
 impl<R: Rows> Load<'_, R> {
     /// Reads once from each leader.
     async fn round(&mut self) -> Result<(), Error> {
-        let mut by_leader: HashMap<NodeId, Vec<FetchPartition>> = HashMap::new();
-        for (partition, (from, _)) in &self.left {
-            let place = TopicPartition {
-                topic: self.topic.clone(),
-                partition: *partition,
-            };
-            let leader = self
-                .client
-                .leader(&place)
-                .ok_or(Error::NoLeader { partition: place })?;
-            by_leader.entry(leader.node).or_default().push(FetchPartition {
-                topic: self.topic.clone(),
-                // By name: the table is what the operator calls so.
-                topic_id: TopicId::ZERO,
-                partition: *partition,
-                fetch_offset: *from,
-                current_leader_epoch: leader.epoch,
-                last_fetched_epoch: LeaderEpoch(-1),
-                max_bytes: PARTITION_BYTES,
-            });
-        }
-        for (node, partitions) in by_leader {
-            let options = FetchOptions {
-                isolation: Isolation::ReadUncommitted,
-                max_wait: MAX_WAIT,
-                min_bytes: 1,
-                max_bytes: FETCH_BYTES,
-                rack: None,
-            };
-            for fetched in self
-                .connections
-                .get(self.client, node, PURPOSE)
-                .await?
-                .fetch(options, &partitions)
-                .await?
-                .partitions
-            {
-                self.take(fetched).await?;
+        let from: Vec<_> = self
+            .left
+            .iter()
+            .map(|(bucket, (from, _))| (partition(self.topic, bucket.0), *from))
+            .collect();
+        let fetched = reading::fetch(self.client, &mut self.connections, PURPOSE, from.into_iter()).await;
+        let mut failure = None;
+        for (_, fetched) in fetched {
+            match fetched {
+                Ok(fetched) => self.take(fetched).await?,
+                Err(error) => failure = Some(error),
             }
         }
-        Ok(())
+        failure.map_or(Ok(()), Err)
     }
 
     async fn take(&mut self, fetched: FetchedPartition) -> Result<(), Error> {

@@ -49,11 +49,11 @@ fn candidate(runs: &[(i64, i64)], open: bool, is_unstable: bool) -> Candidate {
 /// Batches of 5 behind target offset 60, by producer; `true` for a marker, which is one.
 fn tail(batches: &[(i64, bool)]) -> Tail {
     let mut tail = Tail {
-        end: Some(Offset(60)),
+        end: Offset(60),
         batches: Vec::new(),
     };
     for &(producer, is_control) in batches {
-        let first = tail.end.unwrap();
+        let first = tail.end;
         let next = Offset(first.0 + if is_control { 1 } else { 5 });
         tail.batches.push(TailBatch {
             first,
@@ -62,7 +62,7 @@ fn tail(batches: &[(i64, bool)]) -> Tail {
             epoch: 1,
             is_control,
         });
-        tail.end = Some(next);
+        tail.end = next;
     }
     tail
 }
@@ -114,7 +114,7 @@ fn what_somebody_else_wrote_stands_for_no_record_of_the_source() {
 fn a_log_that_ends_before_the_row_has_lost_records() {
     let candidate = candidate(&[(100, 50)], true, false);
     let short = Tail {
-        end: Some(Offset(59)),
+        end: Offset(59),
         batches: Vec::new(),
     };
     let state = candidate.read(&short, &[]).map(|found| at(&found)).unwrap_err();
