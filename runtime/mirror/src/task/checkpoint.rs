@@ -90,9 +90,9 @@ impl Task {
                 partition: Partition(lane.target.partition.0),
                 next: mark.target_next,
             },
-            anchor: lane.plan.as_ref().map(|plan| plan.anchor),
+            anchor: lane.exact.as_ref().map(|exact| exact.plan.anchor),
             runs: lane.unsealed(&mark),
-            open: lane.plan.is_some() && mark.is_open,
+            open: lane.exact.is_some() && mark.is_open,
         };
         (key, position)
     }

@@ -17,11 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use towpath_domain::{
-    LeaderEpoch, Offset, TopicId, TopicPartition,
-    offset_map::{Runs, SourceAt},
-    state::PartitionState,
-};
+use towpath_domain::{LeaderEpoch, Offset, TopicId, TopicPartition, state::PartitionState};
 use towpath_wire::{
     NodeId,
     batch::{Outgoing, ProducerIdentity, next_sequence},
@@ -35,10 +31,12 @@ use super::{Assignment, budget::Budget};
 use crate::status::PartitionStatus;
 
 mod batches;
+mod exact;
 mod ledger;
 mod plan;
 
 pub(super) use batches::{Failure, Prepared, Ticket};
+pub(super) use exact::{Exact, Landed};
 pub(super) use ledger::Mark;
 pub(crate) use plan::Plan;
 
@@ -72,21 +70,11 @@ pub(super) struct Lane {
     pub failures: u32,
     pub identity: Option<ProducerIdentity>,
     /// exactly once, and how
-    pub plan: Option<Plan>,
-    /// the end of the target's log is being looked at: nothing is sent meanwhile
-    pub locating: bool,
-    /// how often in a row that was of no use
-    pub misses: u32,
+    pub exact: Option<Exact>,
     /// how many of the records that the first record to be read becomes are on the target already
     pub skip: u64,
     /// the task ends: the row is to say that nothing is on its way
     pub closing: bool,
-    /// what the former owner's row said, until something of this one is on the target
-    former: Option<Runs>,
-    /// the stored row says that batches may be on their way
-    stored_open: bool,
-    /// what came back without an answer may still come to the target
-    uncertain: bool,
     pub records: u64,
     pub bytes: u64,
     /// a follower to read from, and until when (KIP-392)
@@ -104,17 +92,6 @@ pub(super) struct Lane {
     window: Window,
     failure: Option<Failure>,
     ledger: Ledger,
-}
-
-/// What the end of the target's log says of a lane.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Landed {
-    /// it goes on with the next batch
-    Here,
-    /// a former owner's batches have come late: behind them the source goes on there
-    Former(SourceAt),
-    /// somebody has written who is not known
-    Elsewhere,
 }
 
 // === impl Lane ===
@@ -147,13 +124,8 @@ impl Lane {
             splitting: false,
             failures: 0,
             identity: plan.as_ref().map(Plan::identity),
-            locating: false,
-            misses: 0,
             skip,
             closing: false,
-            former: plan.as_ref().map(|plan| plan.runs.clone()),
-            stored_open: true,
-            uncertain: false,
             records: 0,
             bytes: 0,
             preferred: None,
@@ -176,7 +148,7 @@ impl Lane {
                 stored.and_then(|stored| stored.target_next),
                 plan.is_some(),
             ),
-            plan,
+            exact: plan.map(Exact::new),
             state,
         }
     }
@@ -209,15 +181,9 @@ impl Lane {
     pub(super) fn lost_row(&mut self) {
         self.ledger.lost_row();
         let from = self.located_from();
-        if let (Some(plan), Some(from)) = (&mut self.plan, from) {
-            plan.lost_row(from);
+        if let (Some(exact), Some(from)) = (&mut self.exact, from) {
+            exact.plan.lost_row(from);
         }
-    }
-
-    /// From where on the target's log shows what has become of batches without an answer.
-    pub(super) fn located_from(&self) -> Option<Offset> {
-        let plan = self.plan.as_ref()?;
-        Some(self.ledger.target_next().unwrap_or(plan.anchor.offset))
     }
 
     /// Stops the lane for an operator; what is on the wire is still waited for.
@@ -238,14 +204,6 @@ impl Lane {
         self.pending.clear();
         self.pending_bytes = 0;
         self.tried = 0;
-    }
-
-    /// The batches in the queue from this one on are forgotten in a moment: their places are free.
-    fn give_up_from(&mut self, index: usize) {
-        let from = self.pending.get(index).and_then(|prepared| prepared.target);
-        if let (Some(plan), Some(from)) = (&mut self.plan, from) {
-            plan.give_up(from);
-        }
     }
 
     /// Rests after a failure: 100 ms, doubled with each failure until something is appended, at most 2 s.
@@ -332,8 +290,8 @@ impl Lane {
 
     /// Takes a batch that was read and made ready.
     pub(super) fn push(&mut self, mut prepared: Prepared) {
-        if let Some(plan) = &mut self.plan {
-            prepared.target = Some(plan.place(&prepared.outgoing));
+        if let Some(exact) = &mut self.exact {
+            prepared.target = Some(exact.plan.place(&mut prepared.outgoing));
         }
         self.pending_bytes += prepared.outgoing.size();
         self.waiting_since.get_or_insert_with(Instant::now);
@@ -357,21 +315,11 @@ impl Lane {
         !self.pending.is_empty()
             && self.failure.is_none()
             && !self.splitting
-            && !self.locating
-            && self.is_place_stored()
+            && self.may_send_first()
             && self.in_flight.len() < self.window.batches()
             && self.identity.is_some()
             && !self.is_paused(now)
             && self.gate_is_open(now)
-    }
-
-    /// Exactly once, where the first batch will be is stored before it is sent.
-    fn is_place_stored(&self) -> bool {
-        let end = self.pending.front().and_then(Prepared::target_next);
-        match (&self.plan, end) {
-            (Some(plan), Some(end)) => plan.is_stored_up_to(end),
-            _ => true,
-        }
     }
 
     /// A new leader gets nothing while the old one has not answered: what it refuses must come first there, too.
@@ -387,8 +335,8 @@ impl Lane {
         self.tried = self.tried.saturating_sub(1);
         self.waiting_since = self.has_pending().then_some(now);
         self.pending_bytes -= prepared.outgoing.size();
-        let sequence = match (&self.plan, prepared.target) {
-            (Some(plan), Some(target)) => plan.sequence(target),
+        let sequence = match (&self.exact, prepared.target) {
+            (Some(exact), Some(target)) => exact.plan.sequence(target),
             _ => self.next_sequence,
         };
         prepared.outgoing.sign(identity, sequence);
@@ -440,10 +388,9 @@ impl Lane {
                 records,
                 (sent.prepared.outgoing.source().next, sent.prepared.epoch),
             );
-            if let Some(next) = sent.prepared.target_next() {
+            if let (Some(exact), Some(next)) = (&mut self.exact, sent.prepared.target_next()) {
                 self.ledger.target_is_at(next);
-                self.former = None;
-                self.misses = 0;
+                exact.appended(self.tried == 0 && self.in_flight.is_empty());
             }
             self.records += records;
             self.bytes += sent.prepared.outgoing.size() as u64;
@@ -483,7 +430,9 @@ impl Lane {
             self.next_sequence = first.sequence;
         }
         self.window = Window::Alone;
-        self.uncertain |= self.plan.is_some();
+        if let Some(exact) = &mut self.exact {
+            exact.uncertain = true;
+        }
         self.tried += self.in_flight.len();
         while let Some(sent) = self.in_flight.pop_back() {
             self.ledger.taken_back(sent.prepared.records());
@@ -491,51 +440,6 @@ impl Lane {
             self.pending.push_front(sent.prepared);
         }
         self.failure.take()
-    }
-
-    /// The target's log ends at `end`, and all behind what was acknowledged is of this lane's producer: the batches before the end have come, though nobody said so.
-    pub(super) fn landed(&mut self, end: Offset, now: Instant) -> Landed {
-        while let Some(next) = self.pending.front().and_then(Prepared::target_next)
-            && next <= end
-            && let Some(prepared) = self.take_first()
-        {
-            let records = prepared.records();
-            self.ledger.sent(records, now);
-            self.ledger
-                .appended(records, (prepared.outgoing.source().next, prepared.epoch));
-            self.ledger.target_is_at(next);
-            self.records += records;
-            self.bytes += prepared.outgoing.size() as u64;
-        }
-        let place = self
-            .pending
-            .front()
-            .map_or_else(|| self.plan.as_ref().map(Plan::next), |prepared| prepared.target);
-        if place == Some(end) {
-            self.uncertain = false;
-            return Landed::Here;
-        }
-        let former = self
-            .former
-            .as_ref()
-            .filter(|runs| place < Some(end) && !runs.is_empty());
-        match former.and_then(|runs| runs.source_at(end)) {
-            Some(at) => Landed::Former(at),
-            None => Landed::Elsewhere,
-        }
-    }
-
-    /// Batches of the former owner have come late. They are what this lane would have written: it goes on behind them.
-    pub(super) fn go_on_behind(&mut self, end: Offset, at: SourceAt) {
-        self.abandon();
-        if let Some(plan) = &mut self.plan {
-            plan.go_on(end, self.former.clone().unwrap_or_default());
-        }
-        self.ledger.passed((at.offset, LeaderEpoch(-1)));
-        self.ledger.target_is_at(end);
-        self.skip = at.skip;
-        self.next_fetch = Some(at.offset);
-        self.fetched_epoch = LeaderEpoch(-1);
     }
 
     /// Another producer id: sequences begin at 0.
@@ -575,41 +479,9 @@ impl Lane {
         !self.in_flight.is_empty()
     }
 
-    /// What is to be stored, if anything is.
-    pub(super) fn mark(&self, now: Instant) -> Option<Mark> {
-        let Some(plan) = &self.plan else {
-            return self.ledger.mark(now);
-        };
-        let is_open = !self.closing || self.has_in_flight() || self.uncertain;
-        let is_news = plan.has_unstored() || (self.stored_open && !is_open) || self.ledger.has_moved();
-        let is_ours = !matches!(self.state, PartitionState::Fenced);
-        let mut mark = self.ledger.mark_at(now);
-        mark.planned = Some(plan.planned());
-        mark.sealed = mark.target_next.map_or(0, |written| plan.to_seal(written));
-        mark.is_open = is_open;
-        (is_news && is_ours && self.ledger.may_store()).then_some(mark)
-    }
-
-    /// The runs that the row leaves out, with the first one behind them.
-    pub(super) fn sealed(&self, mark: &Mark) -> Option<Runs> {
-        let plan = self.plan.as_ref().filter(|_| mark.sealed > 0)?;
-        Some(plan.runs.clone().split_front(mark.sealed + 1))
-    }
-
-    /// The runs that the row has.
-    pub(super) fn unsealed(&self, mark: &Mark) -> Runs {
-        let mut runs = self
-            .plan
-            .as_ref()
-            .map(|plan| plan.runs.clone())
-            .unwrap_or_default();
-        runs.split_front(mark.sealed);
-        runs
-    }
-
     /// When it should not wait longer to be stored.
     pub(super) fn mark_due_at(&self, now: Instant, interval: Duration) -> Instant {
-        if self.has_pending() && !self.is_place_stored() {
+        if self.waits_for_row() {
             return now;
         }
         self.ledger.mark_due_at(now, interval)
@@ -617,9 +489,9 @@ impl Lane {
 
     pub(super) fn stored(&mut self, mark: Mark) {
         self.ledger.stored(mark);
-        if let (Some(plan), Some(planned)) = (&mut self.plan, mark.planned) {
-            plan.stored(planned, mark.sealed);
-            self.stored_open = mark.is_open;
+        if let (Some(exact), Some(planned)) = (&mut self.exact, mark.planned) {
+            exact.plan.stored(planned, mark.sealed);
+            exact.stored_open = mark.is_open;
         }
     }
 

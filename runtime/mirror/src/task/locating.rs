@@ -17,7 +17,9 @@ impl Task {
     pub(super) fn locate(&mut self, index: usize) {
         let lane = &mut self.lanes[index];
         lane.pause(Instant::now());
-        if !std::mem::replace(&mut lane.locating, true) {
+        if let Some(exact) = &mut lane.exact
+            && !std::mem::replace(&mut exact.locating, true)
+        {
             self.lost.push(index);
         }
     }
@@ -55,7 +57,9 @@ impl Task {
     pub(super) fn located(&mut self, lanes: &[usize], mut tails: Tails) {
         for &index in lanes {
             let lane = &mut self.lanes[index];
-            lane.locating = false;
+            if let Some(exact) = &mut lane.exact {
+                exact.locating = false;
+            }
             if lane.has_lost_its_target() {
                 continue;
             }
@@ -73,25 +77,26 @@ impl Task {
     fn located_at(&mut self, index: usize, tail: &Tail) {
         let now = Instant::now();
         let lane = &mut self.lanes[index];
-        let (Some(plan), Some(from)) = (&lane.plan, lane.located_from()) else {
+        let (end, from) = (tail.end, lane.located_from());
+        let (Some(exact), Some(from)) = (&mut lane.exact, from) else {
             return;
         };
-        let end = tail.end;
-        if let Some(state) = written_by_another(tail, plan.anchor) {
+        exact.misses += 1;
+        let is_patient = exact.misses < MISSES;
+        if let Some(state) = written_by_another(tail, exact.plan.anchor) {
             lane.stop(state);
             tracing::error!(partition = %lane.source, "{}", lane.state);
             return;
         }
-        lane.misses += 1;
         if end < from {
             // A leader that has just become one may not know how far the others are.
-            if lane.misses < MISSES {
+            if is_patient {
                 return self.locate(index);
             }
             lane.stop(PartitionState::TargetDiverged { next: from, end });
         } else {
             match lane.landed(end, now) {
-                Landed::Here if lane.misses < MISSES => return,
+                Landed::Here if is_patient => return,
                 // The log ends where it should, and the broker takes no batch there.
                 Landed::Here => lane.stop(PartitionState::SecondWriter { offset: end }),
                 Landed::Former(at) => {
@@ -107,7 +112,7 @@ impl Task {
     /// Somebody else has claimed the rows: what is sent from here on would be written twice.
     pub(super) fn fenced(&mut self) {
         for index in 0..self.lanes.len() {
-            if self.lanes[index].is_writing() && self.lanes[index].plan.is_some() {
+            if self.lanes[index].is_writing() && self.lanes[index].exact.is_some() {
                 self.lanes[index].stop(PartitionState::Fenced);
             }
         }

@@ -145,7 +145,7 @@ impl Task {
         }
         let lane = &mut self.lanes[index];
         match failure {
-            Failure::Retry(why) | Failure::Identity(why) if lane.plan.is_some() => {
+            Failure::Retry(why) | Failure::Identity(why) if lane.exact.is_some() => {
                 let text = format!("producing to {}: {why}", lane.target);
                 self.locate(index);
                 self.again(Side::Target, text);

@@ -114,8 +114,9 @@ impl Outgoing {
 
     /// Which source offsets its records stand for, by where they do not follow each other; an index behind the last record is of what follows the batch.
     /// Empty when they do from the first of [`Outgoing::source`] on.
-    pub fn starts(&self) -> &[Start] {
-        &self.starts
+    /// Whoever asks takes them along: they are not copied with the batch when it is sent.
+    pub fn take_starts(&mut self) -> Vec<Start> {
+        std::mem::take(&mut self.starts)
     }
 
     /// The first bytes of the batch on the wire.

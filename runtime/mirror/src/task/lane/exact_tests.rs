@@ -96,7 +96,7 @@ fn send(lane: &mut Lane, ticket: u64) -> Option<i32> {
 }
 
 fn runs(lane: &Lane) -> Vec<(i64, i64)> {
-    let runs = lane.plan.as_ref().unwrap().runs.iter();
+    let runs = lane.exact.as_ref().unwrap().plan.runs.iter();
     runs.map(|run| (run.source.0, run.target.0)).collect()
 }
 
@@ -151,7 +151,7 @@ fn a_record_that_became_several_is_sent_when_it_is_stored_how_many() {
     );
     store(&mut lane);
     assert!(send(&mut lane, 1).is_some());
-    let plan = lane.plan.as_ref().unwrap();
+    let plan = &lane.exact.as_ref().unwrap().plan;
     let skip = |target| plan.runs.source_at(Offset(target)).unwrap();
     assert_eq!((skip(52).offset, skip(52).skip), (Offset(101), 1));
 }
@@ -264,4 +264,27 @@ fn a_lane_that_ends_in_peace_says_so_and_one_with_open_questions_does_not() {
         lane.mark(Instant::now()).is_none_or(|mark| mark.is_open),
         "it may still come"
     );
+}
+
+#[test]
+fn a_look_at_the_log_does_not_end_the_wait_for_what_is_late() {
+    let mut lane = lane(&[(90, 40)], true);
+    read(&mut lane, &[100]);
+    send(&mut lane, 1).unwrap();
+    lane.failed(Ticket(1), Failure::Retry("gone".to_owned()));
+    lane.settle().unwrap();
+    // Not there yet, and not sent again before the task ends: it may come when nobody looks.
+    assert_eq!(lane.landed(Offset(50), Instant::now()), Landed::Here);
+    let mut ended = std::mem::replace(&mut lane, self::lane(&[(90, 40)], true));
+    ended.closing = true;
+    ended.abandon();
+    assert!(ended.mark(Instant::now()).is_none_or(|mark| mark.is_open));
+
+    read(&mut lane, &[100]);
+    send(&mut lane, 1).unwrap();
+    lane.failed(Ticket(1), Failure::Retry("gone".to_owned()));
+    lane.settle().unwrap();
+    assert_eq!(lane.landed(Offset(51), Instant::now()), Landed::Here);
+    lane.closing = true;
+    assert!(!lane.mark(Instant::now()).unwrap().is_open, "it has come");
 }

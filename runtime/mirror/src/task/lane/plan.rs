@@ -73,18 +73,17 @@ impl Plan {
     }
 
     /// Gives the batch its place behind the one before.
-    pub(super) fn place(&mut self, outgoing: &Outgoing) -> Offset {
+    pub(super) fn place(&mut self, outgoing: &mut Outgoing) -> Offset {
         let target = self.next;
-        let whole = [Start {
-            index: 0,
-            source: outgoing.source().first,
-        }];
-        let starts = match outgoing.starts() {
-            [] => &whole,
-            starts => starts,
-        };
+        let mut starts = outgoing.take_starts();
+        if starts.is_empty() {
+            starts.push(Start {
+                index: 0,
+                source: outgoing.source().first,
+            });
+        }
         let several = self.several.take();
-        for start in starts {
+        for start in &starts {
             let at = Offset(target.0 + i64::from(start.index));
             if start.index == 0 && several == Some(start.source) {
                 self.place_more(start.source, at, outgoing.records(), starts.get(1));

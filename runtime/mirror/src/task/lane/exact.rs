@@ -1,0 +1,171 @@
+//! A lane that is exact: what may be sent, what has become of it, what is to be stored. The places are the [`Plan`]'s.
+
+use std::time::Instant;
+
+use towpath_domain::{
+    LeaderEpoch, Offset,
+    offset_map::{Runs, SourceAt},
+    state::PartitionState,
+};
+
+use super::{Lane, Mark, Plan, Prepared};
+
+/// What an exact lane has beside the others.
+#[derive(Debug)]
+pub(in crate::task) struct Exact {
+    pub plan: Plan,
+    /// the end of the target's log is being looked at: nothing is sent meanwhile
+    pub locating: bool,
+    /// how often in a row that was of no use
+    pub misses: u32,
+    /// what the former owner's row said, until something of this one is on the target
+    former: Option<Runs>,
+    /// the stored row says that batches may be on their way
+    pub(super) stored_open: bool,
+    /// what came back without an answer may still come to the target
+    pub(super) uncertain: bool,
+}
+
+/// What the end of the target's log says of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::task) enum Landed {
+    /// it goes on with the next batch
+    Here,
+    /// a former owner's batches have come late: behind them the source goes on there
+    Former(SourceAt),
+    /// somebody has written who is not known
+    Elsewhere,
+}
+
+// === impl Exact ===
+
+impl Exact {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            former: Some(plan.runs.clone()),
+            plan,
+            locating: false,
+            misses: 0,
+            stored_open: true,
+            uncertain: false,
+        }
+    }
+
+    /// Something has an answer; `is_over`: all that was ever on the wire has.
+    pub(super) fn appended(&mut self, is_over: bool) {
+        self.former = None;
+        self.misses = 0;
+        self.uncertain &= !is_over;
+    }
+}
+
+// === impl Lane ===
+
+impl Lane {
+    /// Whether the first batch may be sent: where it will be is stored, and nobody looks at the log just now.
+    pub(super) fn may_send_first(&self) -> bool {
+        self.exact.as_ref().is_none_or(|exact| !exact.locating) && !self.waits_for_row()
+    }
+
+    /// Whether the first batch waits for a row that says where it will be.
+    pub(super) fn waits_for_row(&self) -> bool {
+        let end = self.pending.front().and_then(Prepared::target_next);
+        match (&self.exact, end) {
+            (Some(exact), Some(end)) => !exact.plan.is_stored_up_to(end),
+            _ => false,
+        }
+    }
+
+    /// From where on the target's log shows what has become of batches without an answer.
+    pub(in crate::task) fn located_from(&self) -> Option<Offset> {
+        let exact = self.exact.as_ref()?;
+        Some(self.ledger.target_next().unwrap_or(exact.plan.anchor.offset))
+    }
+
+    /// The batches in the queue from this one on are forgotten in a moment: their places are free.
+    pub(super) fn give_up_from(&mut self, index: usize) {
+        let from = self.pending.get(index).and_then(|prepared| prepared.target);
+        if let (Some(exact), Some(from)) = (&mut self.exact, from) {
+            exact.plan.give_up(from);
+        }
+    }
+
+    /// The target's log ends at `end`, and all behind what was acknowledged is of this lane's producer: the batches before the end have come, though nobody said so.
+    pub(in crate::task) fn landed(&mut self, end: Offset, now: Instant) -> Landed {
+        while let Some(next) = self.pending.front().and_then(Prepared::target_next)
+            && next <= end
+            && let Some(prepared) = self.take_first()
+        {
+            let records = prepared.records();
+            self.ledger.sent(records, now);
+            self.ledger
+                .appended(records, (prepared.outgoing.source().next, prepared.epoch));
+            self.ledger.target_is_at(next);
+            self.records += records;
+            self.bytes += prepared.outgoing.size() as u64;
+        }
+        let place = self.pending.front().map_or_else(
+            || self.exact.as_ref().map(|exact| exact.plan.next()),
+            |prepared| prepared.target,
+        );
+        // What is still to come of those that were on the wire before may be late.
+        let is_over = self.tried == 0;
+        let Some(exact) = &mut self.exact else {
+            return Landed::Elsewhere;
+        };
+        if place == Some(end) {
+            exact.uncertain &= !is_over;
+            return Landed::Here;
+        }
+        let former = exact
+            .former
+            .as_ref()
+            .filter(|runs| place < Some(end) && !runs.is_empty());
+        match former.and_then(|runs| runs.source_at(end)) {
+            Some(at) => Landed::Former(at),
+            None => Landed::Elsewhere,
+        }
+    }
+
+    /// Batches of the former owner have come late. They are what this lane would have written: it goes on behind them.
+    pub(in crate::task) fn go_on_behind(&mut self, end: Offset, at: SourceAt) {
+        self.abandon();
+        if let Some(exact) = &mut self.exact {
+            exact.plan.go_on(end, exact.former.clone().unwrap_or_default());
+        }
+        self.ledger.passed((at.offset, LeaderEpoch(-1)));
+        self.ledger.target_is_at(end);
+        self.skip = at.skip;
+        self.next_fetch = Some(at.offset);
+        self.fetched_epoch = LeaderEpoch(-1);
+    }
+
+    /// What is to be stored, if anything is.
+    pub(in crate::task) fn mark(&self, now: Instant) -> Option<Mark> {
+        let Some(exact) = &self.exact else {
+            return self.ledger.mark(now);
+        };
+        let is_open = !self.closing || self.has_in_flight() || exact.uncertain;
+        let is_news = exact.plan.has_unstored() || (exact.stored_open && !is_open) || self.ledger.has_moved();
+        let is_ours = !matches!(self.state, PartitionState::Fenced);
+        (is_news && is_ours && self.ledger.may_store()).then(|| {
+            let mut mark = self.ledger.mark_at(now);
+            mark.planned = Some(exact.plan.planned());
+            mark.sealed = mark.target_next.map_or(0, |written| exact.plan.to_seal(written));
+            mark.is_open = is_open;
+            mark
+        })
+    }
+
+    /// The runs that the row leaves out, with the first one behind them.
+    pub(in crate::task) fn sealed(&self, mark: &Mark) -> Option<Runs> {
+        let exact = self.exact.as_ref().filter(|_| mark.sealed > 0)?;
+        Some(exact.plan.runs.iter().take(mark.sealed + 1).collect())
+    }
+
+    /// The runs that the row has.
+    pub(in crate::task) fn unsealed(&self, mark: &Mark) -> Runs {
+        let runs = self.exact.iter().flat_map(|exact| exact.plan.runs.iter());
+        runs.skip(mark.sealed).collect()
+    }
+}
