@@ -234,6 +234,20 @@ fn kills_amid_transactions_leave_each_committed_record_once_and_a_map_of_every_o
     Ok(())
 }
 
+/// Kills the worker three times, each when it has written something; the records that are there then.
+fn kill_thrice(worker: &mut Worker, topic: &str) -> Result<u64> {
+    let mut before = 0;
+    for _ in 0..3 {
+        worker.start()?;
+        wait::until("records to flow", SOON, || {
+            Ok((visible(pair(), topic)? > before).then_some(()))
+        })?;
+        worker.kill()?;
+        before = visible(pair(), topic)?;
+    }
+    Ok(before)
+}
+
 #[test]
 fn a_worker_killed_amid_a_compacted_topic_shuts_out_its_late_batches_with_a_marker() -> Result<()> {
     let topic = "exact-compacted";
@@ -260,15 +274,7 @@ fn a_worker_killed_amid_a_compacted_topic_shuts_out_its_late_batches_with_a_mark
             .set("source.consumer.max.partition.fetch.bytes", "20000")
     };
     let mut worker = worker_on(pair(), topic, slow)?;
-    let mut before = 0;
-    for _ in 0..3 {
-        worker.start()?;
-        wait::until("records to flow", SOON, || {
-            Ok((visible(pair(), topic)? > before).then_some(()))
-        })?;
-        worker.kill()?;
-        before = visible(pair(), topic)?;
-    }
+    let before = kill_thrice(&mut worker, topic)?;
     ensure!(before < left, "the kills came too late to show anything");
     let mut worker = worker_on(pair(), topic, |connector| connector)?;
     worker.start()?;
@@ -466,15 +472,7 @@ fn filtered_records_leave_holes_that_the_map_knows_over_kills() -> Result<()> {
             .set("target.max.bytes.per.second", rate)
     };
     let mut worker = worker_on(pair(), topic, |connector| filtered(connector, "200000"))?;
-    let mut before = 0;
-    for _ in 0..3 {
-        worker.start()?;
-        wait::until("records to flow", SOON, || {
-            Ok((visible(pair(), topic)? > before).then_some(()))
-        })?;
-        worker.kill()?;
-        before = visible(pair(), topic)?;
-    }
+    let before = kill_thrice(&mut worker, topic)?;
     ensure!(before < 48_000, "the kills came too late to show anything");
     let mut worker = worker_on(pair(), topic, |connector| filtered(connector, "0"))?;
     worker.start()?;

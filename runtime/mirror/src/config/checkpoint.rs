@@ -8,7 +8,7 @@ use towpath_wire::Security;
 use super::{
     Defaults, Selection,
     clusters::{self, SOURCE, TARGET},
-    keys::CLASSES,
+    keys::{CLASSES, NAME, SOURCE_DNS, TARGET_DNS},
 };
 
 const GROUPS: &str = "groups";
@@ -31,12 +31,7 @@ pub struct MirrorCheckpoint {
 /// Every key of a `MirrorCheckpoint` connector.
 pub const CHECKPOINT_DEFINITION: Definition = Definition {
     keys: &[
-        Key {
-            name: "name",
-            shape: Shape::Text,
-            presence: Presence::Optional,
-            documentation: "the connector's name, the same as beside `config`",
-        },
+        NAME,
         Key {
             name: "connector.class",
             shape: Shape::OneOf(CLASSES),
@@ -49,24 +44,14 @@ pub const CHECKPOINT_DEFINITION: Definition = Definition {
             presence: Presence::Required,
             documentation: "brokers of the cluster that the groups are in now, host:port",
         },
-        Key {
-            name: "source.cluster.client.dns.lookup",
-            shape: Shape::OneOf(&["use_all_dns_ips"]),
-            presence: Presence::Default("use_all_dns_ips"),
-            documentation: "use_all_dns_ips: all addresses of a name are tried, and it is resolved anew for each connection",
-        },
+        SOURCE_DNS,
         Key {
             name: "target.cluster.bootstrap.servers",
             shape: Shape::Servers,
             presence: Presence::Optional,
             documentation: "brokers of the cluster to commit to, host:port; the worker's bootstrap.servers when missing",
         },
-        Key {
-            name: "target.cluster.client.dns.lookup",
-            shape: Shape::OneOf(&["use_all_dns_ips"]),
-            presence: Presence::Default("use_all_dns_ips"),
-            documentation: "use_all_dns_ips: all addresses of a name are tried, and it is resolved anew for each connection",
-        },
+        TARGET_DNS,
         Key {
             name: GROUPS,
             shape: Shape::List,

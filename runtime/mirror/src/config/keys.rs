@@ -16,15 +16,30 @@ pub(super) const DEAD_LETTERS: &str = "errors.deadletterqueue.topic.name";
 /// What `connector.class` may be.
 pub(super) const CLASSES: &[&str] = &["MirrorSource", "MirrorCheckpoint"];
 
+/// Those that connectors of every class have.
+pub(super) const NAME: Key = Key {
+    name: "name",
+    shape: Shape::Text,
+    presence: Presence::Optional,
+    documentation: "the connector's name, the same as beside `config`",
+};
+pub(super) const SOURCE_DNS: Key = Key {
+    name: "source.cluster.client.dns.lookup",
+    shape: Shape::OneOf(&["use_all_dns_ips"]),
+    presence: Presence::Default("use_all_dns_ips"),
+    documentation: "use_all_dns_ips: all addresses of a name are tried, and it is resolved anew for each connection",
+};
+pub(super) const TARGET_DNS: Key = Key {
+    name: "target.cluster.client.dns.lookup",
+    shape: Shape::OneOf(&["use_all_dns_ips"]),
+    presence: Presence::Default("use_all_dns_ips"),
+    documentation: "use_all_dns_ips: all addresses of a name are tried, and it is resolved anew for each connection",
+};
+
 /// Every key of a `MirrorSource` connector besides those of plugins (`transforms.*` and the like).
 pub const DEFINITION: Definition = Definition {
     keys: &[
-        Key {
-            name: "name",
-            shape: Shape::Text,
-            presence: Presence::Optional,
-            documentation: "the connector's name, the same as beside `config`",
-        },
+        NAME,
         Key {
             name: "connector.class",
             shape: Shape::OneOf(CLASSES),
@@ -43,24 +58,14 @@ pub const DEFINITION: Definition = Definition {
             presence: Presence::Required,
             documentation: "brokers of the cluster to read from, host:port",
         },
-        Key {
-            name: "source.cluster.client.dns.lookup",
-            shape: Shape::OneOf(&["use_all_dns_ips"]),
-            presence: Presence::Default("use_all_dns_ips"),
-            documentation: "use_all_dns_ips: all addresses of a name are tried, and it is resolved anew for each connection",
-        },
+        SOURCE_DNS,
         Key {
             name: "target.cluster.bootstrap.servers",
             shape: Shape::Servers,
             presence: Presence::Optional,
             documentation: "brokers of the cluster to write to, host:port; the worker's bootstrap.servers when missing",
         },
-        Key {
-            name: "target.cluster.client.dns.lookup",
-            shape: Shape::OneOf(&["use_all_dns_ips"]),
-            presence: Presence::Default("use_all_dns_ips"),
-            documentation: "use_all_dns_ips: all addresses of a name are tried, and it is resolved anew for each connection",
-        },
+        TARGET_DNS,
         Key {
             name: "topics",
             shape: Shape::List,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use towpath_domain::{Bucket, TopicName};
 
-use super::{Table, unfit, write::Row};
+use super::{Table, stored, unfit, write::Row};
 use crate::Error;
 
 /// The plugins of a connector whose configuration was accepted. The record's value, as JSON.
@@ -92,17 +92,13 @@ pub(super) fn of(table: &Table, connector: &str, topic: &TopicName) -> Result<Ac
 /// The error is a sentence about the value.
 fn decode(value: &[u8]) -> Result<Accepted, String> {
     let Version { v } = serde_json::from_slice(value).map_err(|cause| cause.to_string())?;
-    if v == 0 || v > VERSION {
-        return Err(format!(
-            "it has format {v}, this version knows {VERSION}: a newer one wrote it, run that one"
-        ));
-    }
+    stored::check_version(v, VERSION)?;
     serde_json::from_slice(value).map_err(|cause| cause.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::stored, *};
+    use super::*;
 
     const KEY: &str = r#"{"accepted":"orders"}"#;
     const VALUE: &str = concat!(

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::write::Row;
+use super::{stored, write::Row};
 
 /// The record's key, as JSON. Versions that do not know it count it as a record that is not theirs, and skip it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,17 +42,13 @@ pub(super) fn decode_key(bytes: &[u8]) -> Option<Key> {
 /// The error is a sentence about the value.
 pub(super) fn decode(value: &[u8]) -> Result<u32, String> {
     let Value { v, id } = serde_json::from_slice(value).map_err(|cause| cause.to_string())?;
-    match v {
-        VERSION => Ok(id),
-        v => Err(format!(
-            "it has format {v}, this version knows {VERSION}: a newer one wrote it, run that one"
-        )),
-    }
+    stored::check_version(v, VERSION)?;
+    Ok(id)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{super::stored, *};
+    use super::*;
 
     #[test]
     fn rows_are_stored_in_this_format_for_good() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use towpath_domain::{GroupId, Offset, Partition, TopicName};
 
-use super::write::Row;
+use super::{stored, write::Row};
 
 /// Whose commit it is. The record's key, as JSON; the order of the fields is part of the format. Versions that do not know it count it as a record that is
 /// not theirs, and skip it.
@@ -67,20 +67,13 @@ pub(super) fn decode_key(bytes: &[u8]) -> Option<CheckpointKey> {
 /// The error is a sentence about the value.
 pub(super) fn decode(value: &[u8]) -> Result<Checkpoint, String> {
     let Value { v, checkpoint } = serde_json::from_slice(value).map_err(|cause| cause.to_string())?;
-    match v {
-        VERSION => Ok(checkpoint),
-        v => Err(format!(
-            "it has format {v}, this version knows {VERSION}: a newer one wrote it, run that one"
-        )),
-    }
+    stored::check_version(v, VERSION)?;
+    Ok(checkpoint)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{answers, stored},
-        *,
-    };
+    use super::{super::answers, *};
 
     const KEY: &[u8] = br#"{"connector":"groups","group":"billing","topic":"orders","partition":3}"#;
 

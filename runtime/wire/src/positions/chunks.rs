@@ -165,9 +165,7 @@ impl Rows for One {
         let is_it = record.key.and_then(decode_key).as_ref() == Some(&self.key);
         if let Some(value) = record.value.filter(|_| is_it) {
             let value: Value = serde_json::from_slice(value).map_err(|cause| cause.to_string())?;
-            if value.v != VERSION {
-                return Err(format!("it has format {}, this version knows {VERSION}", value.v));
-            }
+            stored::check_version(value.v, VERSION)?;
             self.found = Some(value.runs);
         }
         Ok(())

@@ -19,6 +19,16 @@ struct Version {
     v: u32,
 }
 
+/// Whether a value of this format can be read; the error is a sentence about it. A newer one may mean what this version cannot know, so it is refused.
+pub(super) fn check_version(v: u32, known: u32) -> Result<(), String> {
+    if (1..=known).contains(&v) {
+        return Ok(());
+    }
+    Err(format!(
+        "it has format {v}, this version knows {known}: a newer one wrote it, run that one"
+    ))
+}
+
 /// Runs as a row has them.
 pub(super) mod runs {
     use data_encoding::BASE64;
@@ -58,11 +68,7 @@ pub(crate) fn decode_key(bytes: &[u8]) -> Option<PositionKey> {
 pub(crate) fn decode_value(bytes: &[u8]) -> Result<Position, String> {
     let Version { v } =
         serde_json::from_slice(bytes).map_err(|cause| format!("it is not a position: {cause}"))?;
-    if v == 0 || v > VERSION {
-        return Err(format!(
-            "it has format {v}, this version knows {VERSION}: a newer one wrote it, run that one"
-        ));
-    }
+    check_version(v, VERSION)?;
     serde_json::from_slice(bytes).map_err(|cause| format!("it is not a position: {cause}"))
 }
 
