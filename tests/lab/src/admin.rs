@@ -115,7 +115,12 @@ impl<'a> Admin<'a> {
             .partitions(topic)?
             .with_context(|| format!("no topic {topic}"))?;
         (0..i32::try_from(partitions)?)
-            .map(|partition| Ok(self.consumer.fetch_watermarks(topic, partition, TIMEOUT)?))
+            .map(|partition| {
+                // A broker that has just come back does not lead yet, and librdkafka tells at once.
+                wait::until(&format!("the bounds of {topic}-{partition}"), TIMEOUT, || {
+                    Ok(Some(self.consumer.fetch_watermarks(topic, partition, TIMEOUT)?))
+                })
+            })
             .collect()
     }
 

@@ -19,6 +19,7 @@ pub(super) struct ZooKeeper {
 }
 
 const READY: Duration = Duration::from_secs(60);
+const ANSWERED: Duration = Duration::from_secs(2);
 
 // === impl ZooKeeper ===
 
@@ -54,6 +55,8 @@ impl ZooKeeper {
                 return Err(anyhow!(Hopeless(format!("zookeeper ended ({status}):\n{tail}"))));
             }
             let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+            // A server that takes the connection may still never answer it; the next one it does.
+            stream.set_read_timeout(Some(ANSWERED))?;
             stream.write_all(b"ruok")?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer)?;
