@@ -56,6 +56,12 @@ pub enum PartitionState {
     SecondWriter {
         offset: Offset,
     },
+    /// Offsets are to be preserved, and the target has others: its log ends at `end`, where the source's offset `next` has its place.
+    #[serde(rename = "target-diverged")]
+    OffsetsTaken {
+        next: Offset,
+        end: Offset,
+    },
     /// Another worker has taken over the connector's partitions: this one must not write any more.
     Fenced,
     /// Two source topics map to one target topic: another one of this connector, or one of another connector.
@@ -103,7 +109,9 @@ impl PartitionState {
             Self::SourceTruncated { .. } => "source-truncated",
             Self::TargetRefuses { .. } => "target-refuses",
             Self::TargetRecreated { .. } => "target-recreated",
-            Self::TargetDiverged { .. } | Self::SecondWriter { .. } => "target-diverged",
+            Self::TargetDiverged { .. } | Self::SecondWriter { .. } | Self::OffsetsTaken { .. } => {
+                "target-diverged"
+            }
             Self::Fenced => "fenced",
             Self::TopicCollision { .. } => "topic-collision",
             Self::PartitionsShrunk { .. } => "partitions-shrunk",
@@ -152,6 +160,11 @@ impl fmt::Display for PartitionState {
                 f,
                 "{name}: at the target's offset {offset} there is something that this mirror did not write: find out who else writes to the topic and end it, then mirror \
                  the topic anew, or set delivery.guarantee=at-least-once to share it"
+            ),
+            Self::OffsetsTaken { next, end } => write!(
+                f,
+                "{name}: the target's log has records up to offset {end} that are not of this mirror, and the source's begin at {next}: offsets cannot be the same. Delete \
+                 the target topic, or set offsets.mode=translate"
             ),
             Self::Fenced => write!(
                 f,

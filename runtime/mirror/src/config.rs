@@ -46,6 +46,7 @@ pub struct MirrorSource {
     pub replication_factor: i16,
     pub starts: Starts,
     pub delivery: Delivery,
+    pub offsets: Offsets,
     pub isolation: Isolation,
     pub fetch: Fetch,
     pub rack: Option<String>,
@@ -72,6 +73,15 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
+/// Which offsets records have on the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offsets {
+    /// the next ones; a map says which
+    Translate,
+    /// the source's
+    Preserve,
+}
+
 /// Which topics are mirrored, or which groups synced.
 #[derive(Clone, Debug)]
 pub struct Selection {
@@ -87,6 +97,17 @@ pub struct Fetch {
     pub max_bytes: usize,
     pub max_partition_bytes: i32,
     pub max_wait: Duration,
+}
+
+// === impl Offsets ===
+
+impl Offsets {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Translate => "translate",
+            Self::Preserve => "preserve",
+        }
+    }
 }
 
 // === impl Class ===
@@ -159,6 +180,10 @@ impl MirrorSource {
                 _ => Delivery::ExactlyOnce {
                     required: values.text(keys::EXACTLY_ONCE) == "required",
                 },
+            },
+            offsets: match values.text(keys::OFFSETS) {
+                "preserve" => Offsets::Preserve,
+                _ => Offsets::Translate,
             },
             isolation: match values.text("source.consumer.isolation.level") {
                 "read_uncommitted" => Isolation::ReadUncommitted,
@@ -243,6 +268,17 @@ fn unmatched<'p, 't>(
 }
 
 fn check_delivery(values: &Values, problems: &mut Vec<Problem>) {
+    if values.text(keys::OFFSETS) == "preserve" && values.text(keys::GUARANTEE) == "at-least-once" {
+        problems.push(Problem::new(
+            keys::OFFSETS,
+            Some("preserve"),
+            format!(
+                "{} is at-least-once: a record that is doubled moves all behind it",
+                keys::GUARANTEE
+            ),
+            "leave one of both out",
+        ));
+    }
     if values.text(keys::EXACTLY_ONCE) == "required" && values.text(keys::GUARANTEE) == "at-least-once" {
         problems.push(Problem::new(
             keys::GUARANTEE,

@@ -32,7 +32,7 @@ pub(crate) use prepare::{connect, onto_itself};
 use crate::{
     checks,
     claims::{Claimed, Claims},
-    config::{Delivery, MirrorSource},
+    config::{Delivery, MirrorSource, Offsets},
     delivery::{self, Delivered},
     discovery::{Discovery, Exact},
     registries::Registries,
@@ -44,6 +44,7 @@ use crate::{
     targets::Creation,
     task::{self, Assignment, Task},
     throttle::{Limits, Throttles},
+    withheld::Withheld,
 };
 
 /// What a worker gives to its connectors.
@@ -79,6 +80,7 @@ pub struct Connector {
     dead_letters: Option<Arc<task::Queue>>,
     registries: Option<Arc<Registries>>,
     claimed: Arc<Claimed>,
+    withheld: Arc<Withheld>,
     shared: Arc<Shared>,
 }
 
@@ -122,6 +124,8 @@ struct Opened {
 type Ended = (usize, Result<(), String>);
 
 const RETRY: Duration = Duration::from_secs(1);
+/// How often it is looked whether topics may have their last configs.
+const WITHHELD: Duration = Duration::from_secs(5);
 
 // === impl Shared ===
 
@@ -177,6 +181,8 @@ impl Connector {
         let mut tasks: JoinSet<Ended> = JoinSet::new();
         let mut refresh = tokio::time::interval(self.config.refresh_topics_interval);
         refresh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut withheld = tokio::time::interval(WITHHELD);
+        withheld.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = token.cancelled() => break,
@@ -193,6 +199,14 @@ impl Connector {
                     Some(Err(error)) => {
                         self.trouble(&format!("looking for topics: {error}"));
                         refresh.reset_after(RETRY);
+                    }
+                },
+                _ = withheld.tick(), if self.config.offsets == Offsets::Preserve => {
+                    let Some(troubles) = token.run_until_cancelled(self.withheld.apply(&self.target)).await else {
+                        break;
+                    };
+                    for trouble in troubles {
+                        self.trouble(&trouble);
                     }
                 },
                 Some(ended) = tasks.join_next() => self.ended(ended),
@@ -217,7 +231,7 @@ impl Connector {
                 self.worker.positions_topic.clone(),
                 self.worker.positions_replication_factor,
                 (self.name.clone(), self.accepted.clone()),
-                self.config.delivery,
+                (self.config.delivery, self.config.offsets),
             );
             let result = tokio::select! {
                 () = token.cancelled() => return Ok(None),
@@ -244,10 +258,12 @@ impl Connector {
                         (Arc::clone(&self.routes), Arc::clone(&self.claimed)),
                         table.positions,
                     )
+                    .withholding(Arc::clone(&self.withheld))
                     .exactly_once(delivered.claimed().map(|buckets| Exact {
                         positions: Arc::clone(&positions),
                         buckets,
                         has_plugins: !self.pipeline.is_empty(),
+                        offsets: self.config.offsets,
                     }));
                     return Ok(Some((positions, discovery)));
                 }
@@ -341,6 +357,7 @@ impl Connector {
             flush_interval: self.worker.flush_interval,
             stages: self.stages().await?,
             dead_letters: self.dead_letters.clone(),
+            withheld: Arc::clone(&self.withheld),
         });
         let (assign, assignments) = mpsc::unbounded_channel();
         let (show, snapshot) = watch::channel(Snapshot::default());
@@ -469,7 +486,7 @@ fn read_positions(
     topic: String,
     replication_factor: i16,
     (connector, accepted): (String, Accepted),
-    delivery: Delivery,
+    delivery: (Delivery, Offsets),
 ) -> BoxFuture<'static, Result<Opened, Error>> {
     Box::pin(async move {
         let positions = Positions::open(client.clone(), &topic, replication_factor).await?;

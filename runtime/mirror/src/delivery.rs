@@ -4,13 +4,16 @@ mod probe;
 
 use towpath_wire::{Client, Error, KafkaError, ProducerId, positions::Positions};
 
-use crate::{config::Delivery, status::DeliveryStatus};
+use crate::{
+    config::{Delivery, Offsets},
+    status::DeliveryStatus,
+};
 
 /// What holds for a connector's records.
 #[derive(Debug)]
 pub(crate) enum Delivered {
     /// with the producer of each bucket
-    ExactlyOnce(Vec<ProducerId>),
+    ExactlyOnce(Vec<ProducerId>, Offsets),
     /// the reason, when more was asked for
     AtLeastOnce(Option<String>),
 }
@@ -20,15 +23,17 @@ pub(crate) async fn begin(
     client: &Client,
     positions: &Positions,
     connector: &str,
-    wanted: Delivery,
+    (wanted, offsets): (Delivery, Offsets),
 ) -> Result<Delivered, Error> {
-    let required = match wanted {
+    let needed_by = match wanted {
         Delivery::AtLeastOnce => return Ok(Delivered::AtLeastOnce(None)),
-        Delivery::ExactlyOnce { required } => required,
+        Delivery::ExactlyOnce { .. } if offsets == Offsets::Preserve => Some("offsets.mode is preserve"),
+        Delivery::ExactlyOnce { required: true } => Some("exactly.once.support is required"),
+        Delivery::ExactlyOnce { required: false } => None,
     };
-    let reason = match probe::probe(client, positions.topic()).await? {
+    let reason = match probe::probe(client, positions.topic(), offsets).await? {
         Ok(()) => match positions.claim(connector).await {
-            Ok(buckets) => return Ok(Delivered::ExactlyOnce(buckets)),
+            Ok(buckets) => return Ok(Delivered::ExactlyOnce(buckets, offsets)),
             // To go on at least once would double what the other one writes.
             Err(error) if error.is_fenced() => {
                 let what = "another worker has started this connector at the same time: stop one of them, and restart";
@@ -39,8 +44,8 @@ pub(crate) async fn begin(
         },
         Err(what) => what,
     };
-    if required {
-        let what = format!("exactly.once.support is required, and cannot be had: {reason}");
+    if let Some(needed_by) = needed_by {
+        let what = format!("{needed_by}, and cannot be had: {reason}");
         return Err(refused(positions, what));
     }
     tracing::warn!(connector, "records are mirrored at least once: {reason}");
@@ -78,12 +83,14 @@ fn told(error: &Error) -> String {
 impl Delivered {
     pub(crate) fn status(&self) -> DeliveryStatus {
         match self {
-            Self::ExactlyOnce(_) => DeliveryStatus {
+            Self::ExactlyOnce(_, offsets) => DeliveryStatus {
                 guarantee: "exactly-once",
+                offsets: offsets.name(),
                 reason: None,
             },
             Self::AtLeastOnce(reason) => DeliveryStatus {
                 guarantee: "at-least-once",
+                offsets: Offsets::Translate.name(),
                 reason: reason.clone(),
             },
         }
@@ -92,7 +99,7 @@ impl Delivered {
     /// The producer of each bucket, when it is exact.
     pub(crate) fn claimed(self) -> Option<Vec<ProducerId>> {
         match self {
-            Self::ExactlyOnce(buckets) => Some(buckets),
+            Self::ExactlyOnce(buckets, _) => Some(buckets),
             Self::AtLeastOnce(_) => None,
         }
     }

@@ -22,10 +22,11 @@ use towpath_wire::{
 use self::starts::Sight;
 use crate::{
     claims::Claimed,
-    config::{Selection, Starts},
+    config::{Offsets, Selection, Starts},
     route::{self, Routes},
     targets::{self, Creation, Wanted},
     task::Assignment,
+    withheld::{self, Withheld},
 };
 
 /// The source's topics that a connector selects.
@@ -82,6 +83,7 @@ pub(crate) struct Discovery {
     /// partitions whose log does not have the offset they are to start at: the log says it once
     without_start: HashSet<TopicPartition>,
     exact: Option<Exact>,
+    withheld: Arc<Withheld>,
     /// topics of the source that are compacted: what is read of them twice may differ
     compacted: HashSet<TopicName>,
 }
@@ -92,6 +94,7 @@ pub(crate) struct Exact {
     /// the producer of each bucket, as the rows were claimed with it
     pub buckets: Vec<ProducerId>,
     pub has_plugins: bool,
+    pub offsets: Offsets,
 }
 
 // === impl Discovery ===
@@ -132,12 +135,18 @@ impl Discovery {
             sights: None,
             without_start: HashSet::new(),
             exact: None,
+            withheld: Arc::default(),
             compacted: HashSet::new(),
         }
     }
 
     pub(crate) fn exactly_once(self, exact: Option<Exact>) -> Self {
         Self { exact, ..self }
+    }
+
+    /// Where configs of target topics wait, with offsets that are preserved.
+    pub(crate) fn withholding(self, withheld: Arc<Withheld>) -> Self {
+        Self { withheld, ..self }
     }
 
     /// What keeps topics from being mirrored: no router takes them, or something failed and is tried again.
@@ -262,10 +271,18 @@ impl Discovery {
         self.note_compacted(&configs);
         let wanted: Vec<Wanted> = clear
             .into_iter()
-            .map(|(topic, target)| Wanted {
-                name: target.clone(),
-                partitions: topic.partitions.len() as i32,
-                configs: targets::copied_configs(&configs.remove(&topic.name).unwrap_or_default()),
+            .map(|(topic, target)| {
+                let copied = targets::copied_configs(&configs.remove(&topic.name).unwrap_or_default());
+                let (copied, withheld) = match self.preserves() {
+                    true => withheld::divide(copied),
+                    false => (copied, Vec::new()),
+                };
+                self.withheld.withhold(target, withheld);
+                Wanted {
+                    name: target.clone(),
+                    partitions: topic.partitions.len() as i32,
+                    configs: copied,
+                }
             })
             .collect();
         targets::ensure(&self.target, &wanted, &self.creation).await

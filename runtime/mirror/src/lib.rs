@@ -22,3 +22,4 @@ pub mod status;
 mod targets;
 mod task;
 pub mod throttle;
+mod withheld;

@@ -99,6 +99,8 @@ pub struct PluginStatus {
 pub struct DeliveryStatus {
     /// `exactly-once` or `at-least-once`
     pub guarantee: &'static str,
+    /// `translate` or `preserve`
+    pub offsets: &'static str,
     /// why it is not what was asked for
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

@@ -9,7 +9,7 @@
 //! started. Nothing is waited for inside an event. An event looks at the lanes it is about and at no other: a task may have thousands.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -19,19 +19,20 @@ use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use towpath_domain::{
-    ClusterId, LeaderEpoch, Offset, TopicId, TopicName, TopicPartition, state::PartitionState,
+    Bucket, ClusterId, LeaderEpoch, Offset, TopicId, TopicName, TopicPartition, state::PartitionState,
 };
 use towpath_wire::{
     Backoff, Client, Connection, Error, FetchAnswer, FetchSession, Isolation, NodeId, ProduceAnswer,
     ProducerId, Tails, TopicMetadata,
     batch::{self, ProducerIdentity, Transactional},
-    positions::Positions,
+    positions::{Positions, Preserved},
 };
 
 mod budget;
 mod checkpoint;
 mod convert;
 mod fetching;
+mod gaps;
 mod lane;
 mod lanes;
 mod letters;
@@ -40,12 +41,14 @@ mod placing;
 mod producing;
 mod recovery;
 mod recreated;
+mod retention;
 
 use crate::{
     config::Fetch,
     stages::Stages,
     status::{Mirrored, Snapshot},
     throttle::Throttles,
+    withheld::Withheld,
 };
 use budget::Budget;
 pub(crate) use convert::converted;
@@ -74,6 +77,8 @@ pub(crate) struct Options {
     /// one for each partition that may be converted at a time; none: records are not decoded for plugins
     pub stages: Vec<Stages>,
     pub dead_letters: Option<Arc<Queue>>,
+    /// configs of target topics that wait until partitions are filled
+    pub withheld: Arc<Withheld>,
 }
 
 /// A partition for a task.
@@ -96,6 +101,8 @@ pub(crate) struct Assignment {
     pub plan: Option<Plan>,
     /// how many of the records that the first one becomes are on the target already
     pub skip: u64,
+    /// the records have the source's offsets on the target
+    pub preserved: Option<Preserved>,
 }
 
 /// A position of an earlier run.
@@ -130,6 +137,18 @@ pub(crate) struct Task {
     /// when the first of them is due
     store_at: Option<Instant>,
     storing: bool,
+    /// lanes that have offsets without a record to be taken
+    gapped: Vec<usize>,
+    /// buckets whose markers are being written, and lanes that wait for one of them
+    marking: HashSet<Bucket>,
+    waiting: Vec<usize>,
+    /// some lanes have the source's offsets
+    preserves: bool,
+    /// the starts of logs are being looked at, and when they are next
+    following: bool,
+    follow_at: Option<Instant>,
+    /// the last batch of filler: mostly the next one is the same
+    filler: Option<batch::Outgoing>,
     /// lanes whose target's log is to be looked at
     lost: Vec<usize>,
     store_after: Option<Instant>,
@@ -201,6 +220,10 @@ enum Event {
     Bounds(usize, Result<(Offset, Offset), String>),
     /// the ends of the target's logs of lanes
     Located(Vec<usize>, Tails),
+    /// offsets without a record are taken, or not
+    Marked(gaps::Marked),
+    /// where the target's logs begin
+    Followed(Result<retention::Starts, Error>),
     /// what the target topic takes now
     Limits(usize, Result<Option<batch::Target>, Error>),
 }
@@ -239,6 +262,13 @@ impl Task {
             moved: Vec::new(),
             store_at: None,
             storing: false,
+            gapped: Vec::new(),
+            marking: HashSet::new(),
+            waiting: Vec::new(),
+            preserves: false,
+            following: false,
+            follow_at: None,
+            filler: None,
             lost: Vec::new(),
             store_after: None,
             unidentified: false,
@@ -303,6 +333,10 @@ impl Task {
                 self.targets.insert(assignment.target.topic.clone(), batches);
             }
             self.by_source.insert(assignment.source.clone(), self.lanes.len());
+            if assignment.preserved.is_some() {
+                self.preserves = true;
+                self.follow_at = None;
+            }
             self.lanes.push(Lane::new(assignment));
         }
         for side in [Side::Source, Side::Target] {
@@ -346,6 +380,8 @@ impl Task {
             }
             Event::Bounds(lane, result) => self.bounds(lane, result),
             Event::Limits(lane, result) => self.limits(lane, result),
+            Event::Followed(starts) => self.followed_to(starts),
+            Event::Marked(marked) => self.marked(marked),
             Event::Located(lanes, tails) => self.located(&lanes, tails),
         }
     }
@@ -357,6 +393,9 @@ impl Task {
         self.pump_positions();
         self.pump_identity();
         self.pump_locating();
+        self.pump_gaps();
+        self.pump_retention();
+        self.place();
         self.pump_produce().await;
         self.pump_conversions();
         self.place();
@@ -402,10 +441,9 @@ impl Task {
 
     fn is_drained(&self) -> bool {
         !self.storing
-            && self
-                .lanes
-                .iter()
-                .all(|lane| !lane.has_in_flight() && lane.mark(Instant::now()).is_none())
+            && self.lanes.iter().all(|lane| {
+                !lane.has_in_flight() && !lane.is_marking() && lane.mark(Instant::now()).is_none()
+            })
     }
 
     /// Says in status what is being retried.

@@ -32,6 +32,7 @@ mod compression;
 mod decode;
 mod encode;
 mod error;
+mod filler;
 mod headers;
 mod legacy;
 mod outgoing;

@@ -16,6 +16,7 @@ mod chunks;
 mod claim;
 mod follow;
 mod load;
+mod markers;
 pub(crate) mod stored;
 mod write;
 
@@ -44,6 +45,8 @@ pub struct Positions {
     chunk_topic: OnceCell<Box<Positions>>,
     /// Writes wait for each other: a row must not be overtaken by the one before.
     appender: Mutex<Appender>,
+    /// The producer of each bucket, once it is claimed; whoever writes its markers holds it.
+    claimed: Vec<Mutex<Option<ProducerId>>>,
 }
 
 /// Whose position it is. The record's key, as JSON; the order of the fields is part of the format, compaction compares bytes.
@@ -75,6 +78,18 @@ pub struct Position {
     /// Batches may be on their way behind `target.next`: a worker that stopped in peace has left none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
+    /// Records have the same offsets on both clusters (`offsets.mode=preserve`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preserved: Option<Preserved>,
+}
+
+/// Of a partition whose records have the same offsets on both clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preserved {
+    /// The first offset that a record may have on the target: what is before it is filler, and is deleted.
+    pub begins: Offset,
+    /// The filler cannot come back any more: consumers may read the partition.
+    pub readable: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,6 +190,7 @@ impl Positions {
             max_message_bytes,
             replication_factor,
             chunk_topic: OnceCell::new(),
+            claimed: (0..Bucket::COUNT).map(|_| Mutex::default()).collect(),
         })
     }
 

@@ -32,11 +32,15 @@ impl Retry {
 #[derive(Debug)]
 pub(crate) struct Attempts {
     backoff: Backoff,
+    /// a coordinator that is at the transaction before is done in a moment
+    brief: Backoff,
     started: Instant,
     limit: Duration,
     failed: u32,
 }
 
+/// The first pause where markers are awaited; a broker writes them in some milliseconds.
+const BRIEF: Duration = Duration::from_millis(2);
 /// A topic that was just created is unknown to some brokers for a moment. One that is unknown after this many attempts, about 2 s, does
 /// not exist.
 pub(crate) const UNKNOWN_ATTEMPTS: u32 = 5;
@@ -157,6 +161,7 @@ impl Attempts {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             backoff: Backoff::new(options),
+            brief: Backoff::between(BRIEF, options.retry_backoff),
             started: Instant::now(),
             limit: options.request_timeout,
             failed: 0,
@@ -176,7 +181,10 @@ impl Attempts {
         if !retry.is_soon() {
             return Err(error);
         }
-        let pause = self.backoff.next();
+        let pause = match error.kafka() {
+            Some(KafkaError::CONCURRENT_TRANSACTIONS) => self.brief.next(),
+            _ => self.backoff.next(),
+        };
         let elapsed = self.started.elapsed();
         let unknown = error.kafka().is_some_and(is_unknown) && self.failed > UNKNOWN_ATTEMPTS;
         if unknown || elapsed + pause >= self.limit {

@@ -86,6 +86,7 @@ mod tests {
             anchor: None,
             runs: Runs::default(),
             open: false,
+            preserved: None,
         };
         (key, position)
     }

@@ -104,6 +104,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             open: true,
+            preserved: None,
         }
     }
 

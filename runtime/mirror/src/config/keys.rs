@@ -10,6 +10,7 @@ pub(super) const AUTO_OFFSET_RESET: &str = "source.consumer.auto.offset.reset";
 pub(crate) const START: &str = "mirror.start.offset.spec";
 pub(super) const EXACTLY_ONCE: &str = "exactly.once.support";
 pub(super) const GUARANTEE: &str = "delivery.guarantee";
+pub(super) const OFFSETS: &str = "offsets.mode";
 pub(super) const SUBJECTS: &str = "schema.subjects";
 pub(super) const DEAD_LETTERS: &str = "errors.deadletterqueue.topic.name";
 
@@ -113,6 +114,12 @@ pub const DEFINITION: Definition = Definition {
             shape: Shape::OneOf(&["exactly-once", "at-least-once"]),
             presence: Presence::Default("exactly-once"),
             documentation: "at-least-once: records may be doubled after a kill, and others may write to the target topics. exactly-once: as exactly.once.support says; nobody else may write to the target topics, and the client needs Read on them, and Write and Describe on the transactional ids that begin with the name of offset.storage.topic",
+        },
+        Key {
+            name: OFFSETS,
+            shape: Shape::OneOf(&["translate", "preserve"]),
+            presence: Presence::Default("translate"),
+            documentation: "translate: records get the next offset of the target, and a map says which source offset is where. preserve: they have the same offset on both clusters. The offsets before the first record are filled and deleted, offsets without a record are taken by the markers of empty transactions, the log's start follows the source's; target topics begin empty, are created with retention off, and the client needs Delete and AlterConfigs on them",
         },
         Key {
             name: "source.consumer.isolation.level",

@@ -259,3 +259,20 @@ fn mistakes_about_registries_name_the_cluster_the_key_and_the_remedy() {
         ]
     );
 }
+
+#[test]
+fn offsets_are_preserved_only_where_nothing_is_doubled() {
+    assert_eq!(
+        problems(&[
+            ("offsets.mode", "preserve"),
+            ("delivery.guarantee", "at-least-once")
+        ]),
+        [
+            r#"offsets.mode = "preserve": delivery.guarantee is at-least-once: a record that is doubled moves all behind it; leave one of both out"#
+        ]
+    );
+    assert_eq!(
+        problems(&[("offsets.mode", "same")]),
+        [r#"offsets.mode = "same": not one of the choices; write one of translate, preserve"#]
+    );
+}

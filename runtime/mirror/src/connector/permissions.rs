@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use towpath_domain::{TopicName, config::Problem};
 use towpath_wire::{Allowed, Client, Error, NewTopic, Operation};
 
+use crate::config::Offsets;
+
 /// A topic that is mirrored, and where to.
 pub(super) struct Routed {
     pub(super) source: TopicName,
@@ -15,6 +17,8 @@ pub(super) struct Routed {
 /// What a mirror does with each topic of the source, and with each of the target.
 const SOURCE: [Operation; 3] = [Operation::Read, Operation::Describe, Operation::DescribeConfigs];
 const TARGET: [Operation; 3] = [Operation::Write, Operation::Describe, Operation::DescribeConfigs];
+/// And more with each of the target's whose offsets are preserved.
+const PRESERVED: [Operation; 3] = [Operation::Read, Operation::Delete, Operation::AlterConfigs];
 const POSITIONS: [Operation; 4] = [
     Operation::Read,
     Operation::Write,
@@ -34,7 +38,7 @@ struct Missing<'a> {
 /// Adds a problem for each set of operations that is missing. Changes nothing on either cluster.
 pub(super) async fn check(
     (source, target): (&Client, &Client),
-    routed: &[Routed],
+    (routed, offsets): (&[Routed], Offsets),
     positions: &TopicName,
     problems: &mut Vec<Problem>,
 ) -> Result<(), Error> {
@@ -65,6 +69,9 @@ pub(super) async fn check(
             continue;
         };
         let mut wanted = TARGET.to_vec();
+        if offsets == Offsets::Preserve {
+            wanted.extend(PRESERVED);
+        }
         match allowed {
             Allowed::Operations { exists: false, .. } if !allowed.allows(Operation::Create) => {
                 let creates = match creates_any {

@@ -106,7 +106,14 @@ pub(super) async fn prepare(
         }
     }
     let table = TopicName::new(worker.positions_topic.as_str());
-    if let Err(error) = permissions::check((&source, &target), &routed, &table, &mut problems).await {
+    if let Err(error) = permissions::check(
+        (&source, &target),
+        (&routed, config.offsets),
+        &table,
+        &mut problems,
+    )
+    .await
+    {
         // The mirror will say it again, and wait for what is missing.
         tracing::warn!(connector = name, %error, "what the clusters allow could not be looked up");
     }
@@ -140,6 +147,7 @@ pub(super) async fn prepare(
         dead_letters,
         registries,
         claimed,
+        withheld: Arc::default(),
         shared,
     })
 }

@@ -5,10 +5,12 @@
 //! | a producer without state begins at any sequence | a broker forgets producers by the time of their records; sequences follow from offsets |
 //! | the same batch again is not appended, and answered with its first offset | an answer that was lost |
 //! | a batch that overlaps, or leaves some out, is refused | compare-and-append: two owners of a partition at once |
+//! | DeleteRecords moves the start of the log | `offsets.mode=preserve`: filler is deleted, retention is followed |
 //! | an empty transaction adds one offset, and shuts out the epochs before | a late batch of an owner whose view of the source may have been another one |
 
 use std::time::Duration;
 
+use crate::config::Offsets;
 use towpath_domain::{Offset, TopicId, TopicName, TopicPartition};
 use towpath_wire::{
     Client, Connection, Error, Isolation, KafkaError, NewTopic, OffsetSpec, ProducePartition, ProduceRequest,
@@ -37,14 +39,21 @@ const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Probes the target. The inner error says which behaviour is missing, or what keeps it from being tried; the outer one may pass.
-pub(super) async fn probe(client: &Client, positions: &TopicName) -> Result<Result<(), String>, Error> {
+pub(super) async fn probe(
+    client: &Client,
+    positions: &TopicName,
+    offsets: Offsets,
+) -> Result<Result<(), String>, Error> {
     // Whoever else probes puts records between: within a worker one probes at a time, beside other workers it is tried again.
     let _alone = PROBING.lock().await;
     let mut outcome = Ok(());
     for _ in 0..TRIES {
         let topic = TopicName::new(format!("{positions}-probe"));
         let tried = match begin(client, topic, positions).await {
-            Ok(probe) => probe.run().await,
+            Ok(probe) => match (probe.run().await, offsets) {
+                (Ok(Ok(())), Offsets::Preserve) => probe.delete().await,
+                (tried, _) => tried,
+            },
             Err(error) => Err(error),
         };
         outcome = match tried {
@@ -164,6 +173,26 @@ impl Probe<'_> {
                 found,
                 place(6),
             ));
+        }
+        Ok(Ok(()))
+    }
+
+    /// The start of the log follows.
+    async fn delete(&self) -> Result<Result<(), String>, Error> {
+        let end = self.end().await?;
+        let mut deleted = self.client.delete_records(&[(self.place.clone(), end)]).await;
+        let deleted = deleted.remove(&self.place).ok_or_else(|| Error::NoLeader {
+            partition: self.place.clone(),
+        })?;
+        let found = match deleted {
+            Ok(start) => Ok(start),
+            Err(error) => match error.kafka() {
+                Some(refused) => Err(refused),
+                None => return Err(error),
+            },
+        };
+        if found != Ok(end) {
+            return Ok(differs("DeleteRecords moves the log's start", found, Ok(end)));
         }
         Ok(Ok(()))
     }

@@ -82,6 +82,10 @@ impl Discovery {
                     Ok(found) => found.id,
                     Err(_) => written.map_or(TopicId::ZERO, |position| position.target.topic_id),
                 };
+                let preserved = taken.as_ref().and_then(|taken| taken.preserved);
+                if preserved.is_some_and(|preserved| !preserved.readable) {
+                    self.withheld.fills(&place);
+                }
                 self.known.insert(source.clone());
                 assignments.push(Assignment {
                     target: place,
@@ -95,6 +99,7 @@ impl Discovery {
                     }),
                     state: state.err().unwrap_or(PartitionState::Mirroring),
                     skip: taken.as_ref().map_or(0, |taken| taken.skip),
+                    preserved,
                     plan: taken.map(|taken| taken.plan),
                     source,
                 });

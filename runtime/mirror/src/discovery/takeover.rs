@@ -14,11 +14,13 @@ use towpath_domain::{
 };
 use towpath_wire::{
     Error, Tail,
-    positions::{Anchor, Position, transactional_id},
+    positions::{Anchor, Position, Preserved, transactional_id},
 };
 
 use super::{Discovery, Ready};
 use crate::task::Plan;
+
+mod preserving;
 
 /// A partition that this worker has from here on.
 pub(super) struct Taken {
@@ -28,6 +30,8 @@ pub(super) struct Taken {
     pub skip: u64,
     /// the target offset up to which everything is there; none before the first record
     pub written: Option<Offset>,
+    /// the records have the source's offsets on the target
+    pub preserved: Option<Preserved>,
 }
 
 type Outcome = Result<Taken, PartitionState>;
@@ -46,6 +50,8 @@ struct Candidate {
     end: Offset,
     /// a batch of the former owner that comes late may be another one than ours
     is_unstable: bool,
+    /// the records are to have the source's offsets
+    preserves: bool,
 }
 
 /// What the log says behind a row.
@@ -53,8 +59,11 @@ struct Found {
     at: SourceAt,
     runs: Runs,
     end: Offset,
+    /// the row's, or behind markers that took offsets without a record
+    anchor: Anchor,
     /// a former owner, or this one, has shut out an epoch there
     has_marker: bool,
+    preserved: Option<Preserved>,
 }
 
 // === impl Discovery ===
@@ -69,7 +78,7 @@ impl Discovery {
         ends: &HashMap<TopicPartition, Offset>,
     ) -> Result<HashMap<TopicPartition, Outcome>, Error> {
         let mut taken = HashMap::new();
-        let mut open = Vec::new();
+        let (mut fresh, mut open) = (Vec::new(), Vec::new());
         for ((topic, target, state), new) in topics.iter().zip(new) {
             if self.exact.is_none() || state.is_err() {
                 continue;
@@ -96,13 +105,16 @@ impl Discovery {
                     row: written.and_then(|position| Some((position.clone(), position.anchor?))),
                     end: *end,
                     is_unstable: self.is_unstable(source),
+                    preserves: self.preserves(),
                 };
                 match &candidate.row {
+                    None if candidate.preserves => fresh.push(candidate),
                     None => drop(taken.insert(source.clone(), Ok(self.begin(&candidate)))),
                     Some(_) => open.push(candidate),
                 }
             }
         }
+        self.begin_preserving(fresh, &mut taken).await?;
         let open = self.look(open, &mut taken).await;
         let shut_out: Vec<Candidate> = open
             .into_iter()
@@ -229,6 +241,7 @@ impl Discovery {
             start,
             skip,
             written: candidate.written_up_to(end),
+            preserved: None,
         }
     }
 }
@@ -255,6 +268,7 @@ impl Candidate {
         if end < written {
             return Err(PartitionState::TargetDiverged { next: written, end });
         }
+        let mut anchor = *anchor;
         let mut runs = row.runs.clone();
         let mut has_marker = false;
         for batch in &tail.batches {
@@ -263,7 +277,9 @@ impl Candidate {
             if !is_marker && (batch.is_control || batch.producer != anchor.producer) {
                 return Err(PartitionState::SecondWriter { offset: batch.first });
             }
-            if is_marker {
+            if is_marker && self.preserves {
+                anchor = preserving::behind(anchor, batch);
+            } else if is_marker {
                 // Where there is a hole at this place, its offsets go behind the marker too.
                 let next = runs.first_behind(batch.first).unwrap_or(row.offset);
                 runs.cut(batch.first);
@@ -271,9 +287,12 @@ impl Candidate {
                 has_marker = true;
             }
         }
+        let at = source_at(&runs, end, row);
         Ok(Found {
-            at: source_at(&runs, end, row),
+            preserved: preserving::of(self.preserves, row, at, end)?,
+            at,
             runs,
+            anchor,
             end,
             has_marker,
         })
@@ -282,17 +301,21 @@ impl Candidate {
     /// A record that became several and is there in part goes on as it began: behind a marker its records could not be told apart.
     fn wants_marker(&self, found: &Found) -> bool {
         let is_open = self.row.as_ref().is_some_and(|(row, _)| row.open);
-        found.has_marker || (is_open && self.is_unstable && found.at.skip == 0)
+        !self.preserves && (found.has_marker || (is_open && self.is_unstable && found.at.skip == 0))
     }
 
     fn go_on(&self, found: Found) -> Taken {
         let (row, anchor) = self.row.as_ref().expect("a row is what goes on");
+        if let Some(preserved) = found.preserved {
+            return self.go_on_preserving(found, preserved);
+        }
         Taken {
             start: self.start_at(found.at),
             skip: found.at.skip,
             written: self.written_up_to(found.end),
             // Before the first batch the row must say that some may be on their way.
             plan: Plan::new(*anchor, found.runs, found.end, row.open),
+            preserved: None,
         }
     }
 

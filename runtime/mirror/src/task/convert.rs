@@ -32,6 +32,8 @@ pub(super) struct Chunk {
     pub target: batch::Target,
     /// how many of the records that the record at `from` becomes are on the target already
     pub skip: u64,
+    /// each record has its source offset on the target: batches have no holes
+    pub preserves: bool,
     /// the topic that is written to
     pub target_topic: TopicName,
     pub share: Arc<Share>,
@@ -74,6 +76,7 @@ pub(crate) fn converted(
         aborted,
         target,
         skip: 0,
+        preserves: false,
         target_topic: TopicName::new("target"),
         share,
     };
@@ -224,8 +227,7 @@ impl Chunk {
         let encoder = encoders.of(records.compression());
         let Some(stages) = stages else {
             let wanted = records.iter().filter(|record| record.offset >= self.from);
-            let batches = encoder.encode_split(self.unskipped(wanted), span, self.target.max_message_bytes);
-            return self.take(batches, span, converted);
+            return self.encode(encoder, self.unskipped(wanted), span, converted);
         };
         let (passed, stuck) = self.through(stages, records, timestamp_type);
         // All before the record that stops the partition is mirrored, up to it exactly.
@@ -241,12 +243,7 @@ impl Chunk {
         {
             converted.skipped += skipped;
             converted.letters.extend(letters);
-            let batches = encoder.encode_split(
-                self.unskipped(rows.records()),
-                span,
-                self.target.max_message_bytes,
-            );
-            self.take(batches, span, converted)?;
+            self.encode(encoder, self.unskipped(rows.records()), span, converted)?;
         }
         let Some(Stuck { offset, message }) = stuck else {
             return Ok(());
@@ -256,6 +253,41 @@ impl Chunk {
             offset,
             error: message,
         })
+    }
+
+    /// New batches of records: one for each stretch of offsets where those are preserved.
+    fn encode<'r>(
+        &self,
+        encoder: &mut Encoder,
+        records: impl Iterator<Item = batch::Record<'r>>,
+        span: SourceSpan,
+        converted: &mut Converted,
+    ) -> Result<(), PartitionState> {
+        let limit = self.target.max_message_bytes;
+        if !self.preserves {
+            return self.take(encoder.encode_split(records, span, limit), span, converted);
+        }
+        let records: Vec<batch::Record<'r>> = records.collect();
+        let follows = |one: &batch::Record<'_>, other: &batch::Record<'_>| other.offset.0 == one.offset.0 + 1;
+        let twice = records.windows(2).find(|pair| pair[0].offset >= pair[1].offset);
+        if let Some(pair) = twice {
+            return Err(PartitionState::PluginFailed {
+                offset: pair[1].offset,
+                error: "it became several records, and offsets.mode=preserve has one place for it: leave the plugin out, or set translate"
+                    .to_owned(),
+            });
+        }
+        let mut batches = Vec::new();
+        for stretch in records.chunk_by(follows) {
+            let (first, last) = (stretch[0].offset, stretch[stretch.len() - 1].offset);
+            let own = SourceSpan {
+                first,
+                next: Offset(last.0 + 1),
+            };
+            batches.push(encoder.encode_split(stretch.iter().copied(), own, limit));
+        }
+        let batches: Result<Vec<Vec<Outgoing>>, batch::Error> = batches.into_iter().collect();
+        self.take(batches.map(|batches| batches.concat()), span, converted)
     }
 
     /// Without the first of those that the record at `from` became.

@@ -146,6 +146,7 @@ impl Task {
             aborted: fetched.aborted,
             target,
             skip: lane.skip,
+            preserves: lane.preserved().is_some(),
             target_topic: lane.target.topic.clone(),
             share: Arc::clone(share),
         };

@@ -32,15 +32,19 @@ use crate::status::PartitionStatus;
 
 mod batches;
 mod exact;
+mod gaps;
 mod ledger;
 mod plan;
 
 pub(super) use batches::{Failure, Prepared, Ticket};
 pub(super) use exact::{Exact, Landed};
+pub(super) use gaps::Gap;
 pub(super) use ledger::Mark;
 pub(crate) use plan::Plan;
 
 pub(super) const MAX_IN_FLIGHT: usize = 5;
+/// The state of a partition that consumers must not read yet: the target's log has filler, or may have it again.
+const FILLING: &str = "filling";
 /// A batch that cannot be sent for this long is not read ahead of.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
 /// A lane that waits with this much is not fetched for, so that a slow target partition does not fill the task's budget.
@@ -109,7 +113,9 @@ impl Lane {
             batches: _,
             plan,
             skip,
+            preserved,
         } = assignment;
+        let acked = gaps::acked(plan.as_ref().filter(|_| preserved.is_some()), (offset, epoch));
         Self {
             source,
             topic_id,
@@ -139,7 +145,7 @@ impl Lane {
             window: Window::Alone,
             failure: None,
             ledger: Ledger::new(
-                (offset, epoch),
+                acked,
                 match stored {
                     Some(stored) => Row::At(stored.offset),
                     None if state == PartitionState::Mirroring => Row::None,
@@ -148,7 +154,7 @@ impl Lane {
                 stored.and_then(|stored| stored.target_next),
                 plan.is_some(),
             ),
-            exact: plan.map(Exact::new),
+            exact: plan.map(|plan| Exact::new(plan, preserved)),
             state,
         }
     }
@@ -271,7 +277,7 @@ impl Lane {
             let (next, epoch) = last.map_or(self.ledger.acked(), |last| {
                 (last.outgoing.source().next, last.epoch)
             });
-            self.next_fetch = Some(next);
+            self.next_fetch = Some(self.readable_from(next));
             self.fetched_epoch = epoch;
         }
         for prepared in self
@@ -306,7 +312,7 @@ impl Lane {
         self.next_fetch = Some(next);
         self.fetched_epoch = epoch;
         if self.pending.is_empty() && self.in_flight.is_empty() {
-            self.ledger.passed((next, epoch));
+            self.pass((next, epoch));
         }
     }
 
@@ -316,6 +322,7 @@ impl Lane {
             && self.failure.is_none()
             && !self.splitting
             && self.may_send_first()
+            && !self.has_gap()
             && self.in_flight.len() < self.window.batches()
             && self.identity.is_some()
             && !self.is_paused(now)
@@ -392,8 +399,7 @@ impl Lane {
                 self.ledger.target_is_at(next);
                 exact.appended(self.tried == 0 && self.in_flight.is_empty());
             }
-            self.records += records;
-            self.bytes += sent.prepared.outgoing.size() as u64;
+            self.count(&sent.prepared);
             self.failures = 0;
         }
         if self.pending.is_empty()
@@ -401,7 +407,22 @@ impl Lane {
             && !self.converting
             && let Some(next) = self.next_fetch
         {
-            self.ledger.passed((next, self.fetched_epoch));
+            self.pass((next, self.fetched_epoch));
+        }
+    }
+
+    /// There is nothing for the target up to here.
+    fn pass(&mut self, up_to: (Offset, LeaderEpoch)) {
+        if self.preserved().is_none() || self.located_from().is_some_and(|from| up_to.0 <= from) {
+            self.ledger.passed(up_to);
+        }
+    }
+
+    /// The target has it.
+    fn count(&mut self, prepared: &Prepared) {
+        if !self.is_filler(prepared) {
+            self.records += prepared.records();
+            self.bytes += prepared.outgoing.size() as u64;
         }
     }
 
@@ -505,7 +526,11 @@ impl Lane {
             position,
             end,
             lag: PartitionStatus::lag(position, end),
-            state: self.state.name(),
+            state: if self.is_filling() {
+                FILLING
+            } else {
+                self.state.name()
+            },
             read_from: self.preferred.map(|(node, _)| node.0),
             detail: self.is_stopped().then(|| self.state.clone()),
         }
@@ -514,5 +539,7 @@ impl Lane {
 
 #[cfg(test)]
 mod exact_tests;
+#[cfg(test)]
+mod gap_tests;
 #[cfg(test)]
 mod tests;

@@ -137,6 +137,7 @@ mod tests {
                 start: (Offset(0), LeaderEpoch(-1)),
                 plan: None,
                 skip: 0,
+                preserved: None,
                 stored: None,
                 state: PartitionState::Mirroring,
             }));

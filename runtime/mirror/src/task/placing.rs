@@ -22,6 +22,9 @@ impl Task {
             self.mirrored.bytes += lane.bytes - place.counted.1;
             place.counted = (lane.records, lane.bytes);
             self.unidentified |= lane.identity.is_none() && (lane.has_pending() || !lane.is_stopped());
+            if lane.gap(now).is_some() {
+                self.gapped.push(index);
+            }
             if lane.has_pending() || lane.is_paused(now) {
                 self.lanes.rest(index);
             }
@@ -104,7 +107,7 @@ impl Task {
         for index in self.lanes.take_restless() {
             self.lanes.touch(index);
             let lane = &self.lanes[index];
-            if lane.is_stuck(now) && (lane.failures > 0 || !is_throttled) {
+            if lane.is_stuck(now) && (lane.failures > 0 || !is_throttled) && !lane.is_marking() {
                 self.lanes[index].let_go(&self.budget);
             }
         }

@@ -94,6 +94,19 @@ impl Outgoing {
         self.put(at::CRC, crc.to_be_bytes());
     }
 
+    /// The same batch, standing for as many source offsets from another one on.
+    #[must_use]
+    pub fn moved_to(&self, first: Offset) -> Self {
+        Self {
+            source: SourceSpan {
+                first,
+                next: Offset(first.0 + i64::from(self.records())),
+            },
+            starts: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// Lets go of the fetch answer that it was cut from: its bytes are its own from here on.
     pub fn detach(&mut self) {
         self.body = Bytes::copy_from_slice(&self.body);

@@ -18,6 +18,7 @@ pub enum Operation {
     Alter = 7,
     Describe = 8,
     DescribeConfigs = 10,
+    AlterConfigs = 11,
 }
 
 /// What is allowed with a topic.

@@ -64,6 +64,9 @@ pub(super) async fn claim(table: &Positions, connector: &str) -> Result<Vec<Prod
             .map(|(bucket, producer)| (Partition(bucket as i32), *producer)),
     );
     appender.append(batches).await?;
+    for (claimed, producer) in table.claimed.iter().zip(&producers) {
+        *claimed.lock().await = Some(*producer);
+    }
     Ok(producers)
 }
 

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Position, PositionKey};
 
-/// The format of a value. A newer one may mean what this version cannot know, so it is refused, not guessed.
-const VERSION: u32 = 1;
+/// The newest format of a value. A newer one may mean what this version cannot know, so it is refused, not guessed.
+const VERSION: u32 = 2;
+/// The format of rows in which nothing is new: versions that know no other one go on with them.
+const PLAIN: u32 = 1;
 
 #[derive(Serialize)]
 struct Value<'a> {
@@ -56,7 +58,13 @@ pub(crate) fn encode_key(key: &PositionKey) -> Vec<u8> {
 }
 
 pub(crate) fn encode_value(position: &Position) -> Vec<u8> {
-    serde_json::to_vec(&Value { v: VERSION, position }).expect("a position has only strings and numbers")
+    // Whoever takes offsets for free to shift must not touch what is preserved.
+    let v = if position.preserved.is_some() {
+        VERSION
+    } else {
+        PLAIN
+    };
+    serde_json::to_vec(&Value { v, position }).expect("a position has only strings and numbers")
 }
 
 /// `None`: not a key of ours.
@@ -81,7 +89,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::{
-        super::{Anchor, TargetPosition},
+        super::{Anchor, Preserved, TargetPosition},
         *,
     };
 
@@ -105,6 +113,7 @@ mod tests {
             anchor: None,
             runs: Runs::default(),
             open: false,
+            preserved: None,
         }
     }
 
@@ -153,6 +162,21 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_preserved_offsets_have_a_format_that_others_do_not_go_on_with() {
+        let mut preserved = position();
+        preserved.preserved = Some(Preserved {
+            begins: Offset(80),
+            readable: true,
+        });
+        let value = VALUE.replace(r#""v":1"#, r#""v":2"#).replace(
+            r#""anchor":null"#,
+            r#""anchor":null,"preserved":{"begins":80,"readable":true}"#,
+        );
+        assert_eq!(String::from_utf8(encode_value(&preserved)).expect("JSON"), value);
+        assert_eq!(decode_value(value.as_bytes()), Ok(preserved));
+    }
+
+    #[test]
     fn what_later_versions_add_is_tolerated_and_what_they_change_is_refused() {
         let added = VALUE.replace(
             r#""anchor":null"#,
@@ -167,8 +191,8 @@ mod tests {
         let bare = decode_value(bare.as_bytes()).expect("no next, no topic id, no anchor");
         assert_eq!((bare.target.next, bare.target.topic_id), (None, TopicId::ZERO));
         let newer =
-            decode_value(VALUE.replace(r#""v":1"#, r#""v":2"#).as_bytes()).expect_err("a newer format");
-        assert!(newer.contains("format 2"), "{newer}");
+            decode_value(VALUE.replace(r#""v":1"#, r#""v":3"#).as_bytes()).expect_err("a newer format");
+        assert!(newer.contains("format 3"), "{newer}");
         assert!(decode_value(b"{}").is_err());
         assert_eq!(decode_key(b"status-connector-orders"), None);
     }

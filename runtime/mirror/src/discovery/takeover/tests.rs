@@ -1,7 +1,7 @@
 use towpath_domain::{Partition, TopicId, offset_map::Run};
 use towpath_wire::{TailBatch, positions::TargetPosition};
 
-use super::*;
+use super::{preserving::behind, *};
 
 const PRODUCER: i64 = 9;
 /// The bucket's producer after another one was given out.
@@ -33,6 +33,7 @@ fn candidate(runs: &[(i64, i64)], open: bool, is_unstable: bool) -> Candidate {
         anchor: Some(anchor),
         runs: runs.iter().map(run).collect(),
         open,
+        preserved: None,
     };
     Candidate {
         source: TopicPartition::new("a", 0),
@@ -43,6 +44,7 @@ fn candidate(runs: &[(i64, i64)], open: bool, is_unstable: bool) -> Candidate {
         row: Some((row, anchor)),
         end: Offset(60),
         is_unstable,
+        preserves: false,
     }
 }
 
@@ -167,4 +169,79 @@ fn a_record_that_is_there_in_part_goes_on_in_its_middle_without_a_marker() {
     let found = read(&candidate, &[(PRODUCER, false)]).unwrap();
     assert_eq!((found.at.offset, found.at.skip), (Offset(112), 3));
     assert!(!candidate.wants_marker(&found));
+}
+
+/// Of a partition whose records have the source's offsets: 50 to 59 are written, the row says 58.
+fn preserving(open: bool) -> Candidate {
+    let mut candidate = candidate(&[(50, 50)], open, true);
+    candidate.preserves = true;
+    let (row, _) = candidate.row.as_mut().unwrap();
+    row.offset = Offset(60);
+    row.preserved = Some(Preserved {
+        begins: Offset(50),
+        readable: true,
+    });
+    candidate.start = (Offset(60), LeaderEpoch(4));
+    candidate
+}
+
+#[test]
+fn preserved_offsets_go_on_where_the_log_ends_with_the_sequence_behind_its_markers() {
+    let candidate = preserving(true);
+    let batches = [(PRODUCER, false), (PRODUCER, true), (PRODUCER, false)];
+    let found = read(&candidate, &batches).unwrap();
+    assert!(
+        !candidate.wants_marker(&found),
+        "it would take an offset of the source's"
+    );
+    let taken = candidate.go_on(found);
+    assert_eq!(taken.start, (Offset(71), LeaderEpoch(-1)));
+    // 50 to 64 and 66 to 70 are records.
+    let anchor = taken.plan.anchor;
+    assert_eq!(
+        (anchor.epoch, anchor.sequence, anchor.offset),
+        (1, 15, Offset(66))
+    );
+    let newer = behind(
+        anchor,
+        &TailBatch {
+            first: Offset(71),
+            next: Offset(72),
+            producer: PRODUCER,
+            epoch: 2,
+            is_control: true,
+        },
+    );
+    assert_eq!((newer.epoch, newer.sequence, newer.offset), (2, 0, Offset(72)));
+    let undisturbed = candidate.go_on(read(&candidate, &[]).unwrap());
+    assert_eq!(undisturbed.start, candidate.start);
+}
+
+#[test]
+fn filler_that_is_not_complete_is_no_place_to_read_from() {
+    let mut candidate = preserving(true);
+    let (row, _) = candidate.row.as_mut().unwrap();
+    row.preserved = Some(Preserved {
+        begins: Offset(100),
+        readable: false,
+    });
+    let taken = candidate.go_on(read(&candidate, &[(PRODUCER, false)]).unwrap());
+    assert_eq!((taken.start.0, taken.plan.next()), (Offset(100), Offset(65)));
+}
+
+#[test]
+fn what_was_translated_is_preserved_from_here_on_only_where_it_is_in_its_place() {
+    let mut candidate = preserving(true);
+    candidate.row.as_mut().unwrap().0.preserved = None;
+    let found = read(&candidate, &[]).unwrap();
+    assert_eq!(found.preserved.map(|preserved| preserved.begins), Some(Offset(0)));
+    candidate.row.as_mut().unwrap().0.runs = [(50, 50), (56, 55)]
+        .map(|(source, target)| Run {
+            source: Offset(source),
+            target: Offset(target),
+        })
+        .into_iter()
+        .collect();
+    let state = read(&candidate, &[]).map(|found| at(&found)).unwrap_err();
+    assert!(matches!(state, PartitionState::OffsetsTaken { .. }), "{state}");
 }

@@ -122,6 +122,7 @@ fn chunk(from: i64, batches: &[BytesMut], aborted: &[(i64, i64)]) -> Chunk {
             .collect(),
         target: TARGET,
         skip: 0,
+        preserves: false,
         target_topic: TopicName::new("b"),
         share: Budget::new(1).take(1),
     }

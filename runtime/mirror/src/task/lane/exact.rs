@@ -7,6 +7,7 @@ use towpath_domain::{
     offset_map::{Runs, SourceAt},
     state::PartitionState,
 };
+use towpath_wire::positions::Preserved;
 
 use super::{Lane, Mark, Plan, Prepared};
 
@@ -14,6 +15,12 @@ use super::{Lane, Mark, Plan, Prepared};
 #[derive(Debug)]
 pub(in crate::task) struct Exact {
     pub plan: Plan,
+    /// the records have the source's offsets
+    pub preserved: Option<Preserved>,
+    /// markers are being written
+    pub marking: bool,
+    /// since when the target's log begins where it should
+    pub(super) deleted_at: Option<Instant>,
     /// the end of the target's log is being looked at: nothing is sent meanwhile
     pub locating: bool,
     /// how often in a row that was of no use
@@ -40,10 +47,13 @@ pub(in crate::task) enum Landed {
 // === impl Exact ===
 
 impl Exact {
-    pub(super) fn new(plan: Plan) -> Self {
+    pub(super) fn new(plan: Plan, preserved: Option<Preserved>) -> Self {
         Self {
             former: Some(plan.runs.clone()),
             plan,
+            preserved,
+            marking: false,
+            deleted_at: None,
             locating: false,
             misses: 0,
             stored_open: true,
@@ -101,15 +111,16 @@ impl Lane {
             self.ledger
                 .appended(records, (prepared.outgoing.source().next, prepared.epoch));
             self.ledger.target_is_at(next);
-            self.records += records;
-            self.bytes += prepared.outgoing.size() as u64;
+            self.count(&prepared);
         }
-        let place = self.pending.front().map_or_else(
-            || self.exact.as_ref().map(|exact| exact.plan.next()),
-            |prepared| prepared.target,
-        );
         // What is still to come of those that were on the wire before may be late.
         let is_over = self.tried == 0;
+        let place = match self.pending.front() {
+            // Before the first of the others there may be offsets without a record.
+            _ if is_over && self.preserved().is_some() => self.located_from(),
+            Some(prepared) => prepared.target,
+            None => self.exact.as_ref().map(|exact| exact.plan.next()),
+        };
         let Some(exact) = &mut self.exact else {
             return Landed::Elsewhere;
         };
@@ -136,7 +147,7 @@ impl Lane {
         self.ledger.passed((at.offset, LeaderEpoch(-1)));
         self.ledger.target_is_at(end);
         self.skip = at.skip;
-        self.next_fetch = Some(at.offset);
+        self.next_fetch = Some(self.readable_from(at.offset));
         self.fetched_epoch = LeaderEpoch(-1);
     }
 

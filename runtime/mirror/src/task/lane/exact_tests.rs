@@ -40,10 +40,11 @@ fn lane(runs: &[(i64, i64)], is_stored: bool) -> Lane {
         state: PartitionState::Mirroring,
         plan: Some(Plan::new(anchor, of(runs), Offset(50), is_stored)),
         skip: 0,
+        preserved: None,
     })
 }
 
-fn of(runs: &[(i64, i64)]) -> Runs {
+pub(super) fn of(runs: &[(i64, i64)]) -> Runs {
     let run = |&(source, target): &(i64, i64)| Run {
         source: Offset(source),
         target: Offset(target),
@@ -76,18 +77,18 @@ fn batch(offsets: &[i64]) -> Prepared {
     }
 }
 
-fn read(lane: &mut Lane, offsets: &[i64]) {
+pub(super) fn read(lane: &mut Lane, offsets: &[i64]) {
     lane.push(batch(offsets));
     lane.read_up_to(Offset(offsets[offsets.len() - 1] + 1), LeaderEpoch(3));
 }
 
-fn store(lane: &mut Lane) {
+pub(super) fn store(lane: &mut Lane) {
     let mark = lane.mark(Instant::now()).expect("there is something to store");
     lane.stored(mark);
 }
 
 /// Sends what may be sent; the sequences.
-fn send(lane: &mut Lane, ticket: u64) -> Option<i32> {
+pub(super) fn send(lane: &mut Lane, ticket: u64) -> Option<i32> {
     let now = Instant::now();
     lane.wants_send(now).then(|| {
         let header = *lane.send(Ticket(ticket), NODE, now).unwrap().header();

@@ -9,6 +9,7 @@ use towpath_domain::{
     offset_map::{Run, Runs},
 };
 use towpath_wire::{
+    ProducerId,
     batch::{Outgoing, ProducerIdentity, Start, Transactional},
     positions::Anchor,
 };
@@ -26,6 +27,8 @@ pub(crate) struct Plan {
     unstored_from: Option<Offset>,
     /// the source offset of the last record, when it has more than one and may go on in the next batch
     several: Option<Offset>,
+    /// batches have their source offsets
+    preserves: bool,
     /// grows when what was planned is given up: what is being stored then is not what is planned
     generation: u32,
 }
@@ -54,7 +57,16 @@ impl Plan {
             unstored: if is_stored { Vec::new() } else { vec![next] },
             unstored_from: (!is_stored).then_some(next),
             several: None,
+            preserves: false,
             generation: 0,
+        }
+    }
+
+    /// Batches have the source's offsets on the target: where those have holes, the plan has them too.
+    pub(crate) fn preserving(self) -> Self {
+        Self {
+            preserves: true,
+            ..self
         }
     }
 
@@ -76,6 +88,11 @@ impl Plan {
     pub(super) fn place(&mut self, outgoing: &mut Outgoing) -> Offset {
         let target = self.next;
         let mut starts = outgoing.take_starts();
+        if self.preserves {
+            let target = outgoing.source().first;
+            self.next = Offset(target.0 + i64::from(outgoing.records()));
+            return target;
+        }
         if starts.is_empty() {
             starts.push(Start {
                 index: 0,
@@ -142,7 +159,12 @@ impl Plan {
     /// To be taken with a copy of the runs, before they are stored.
     pub(super) fn planned(&self) -> Planned {
         Planned {
-            next: self.next,
+            // Where each offset is, is no question.
+            next: if self.preserves {
+                Offset(i64::MAX)
+            } else {
+                self.next
+            },
             generation: self.generation,
         }
     }
@@ -166,7 +188,7 @@ impl Plan {
         }
     }
 
-    pub(super) fn next(&self) -> Offset {
+    pub(crate) fn next(&self) -> Offset {
         self.next
     }
 
@@ -189,6 +211,24 @@ impl Plan {
         self.next = from;
         self.several = None;
         self.generation += 1;
+    }
+
+    /// The offsets from `from` to `to` are taken by markers of this producer: behind them its sequence goes on, or begins.
+    pub(super) fn marked(&mut self, producer: ProducerId, (from, to): (Offset, Offset)) {
+        let is_same = (producer.id, producer.epoch) == (self.anchor.producer, self.anchor.epoch);
+        self.anchor = Anchor {
+            producer: producer.id,
+            epoch: producer.epoch,
+            sequence: if is_same { self.sequence(from) } else { 0 },
+            offset: to,
+        };
+        self.next = self.next.max(to);
+    }
+
+    /// The row must say something new before anything from this target offset on is written.
+    pub(super) fn changed(&mut self, from: Offset) {
+        self.generation += 1;
+        self.lack(from);
     }
 
     /// The stored row is gone.

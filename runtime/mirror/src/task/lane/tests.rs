@@ -28,6 +28,7 @@ fn lane() -> Lane {
         start: (Offset(0), LeaderEpoch(-1)),
         plan: None,
         skip: 0,
+        preserved: None,
         stored: Some(Stored {
             offset: Offset(0),
             target_next: None,
@@ -338,6 +339,7 @@ fn a_partition_that_stopped_before_it_began_stores_nothing() {
         start: (Offset(7), LeaderEpoch(-1)),
         plan: None,
         skip: 0,
+        preserved: None,
         stored: None,
         state: PartitionState::TopicRecreated {
             stored: TopicId::ZERO,
@@ -487,6 +489,7 @@ fn a_lost_row_is_stored_again_and_says_how_far_the_target_was_before() {
         start: (Offset(7), LeaderEpoch(2)),
         plan: None,
         skip: 0,
+        preserved: None,
         stored: Some(stored),
         state: PartitionState::Mirroring,
     };

@@ -1,0 +1,136 @@
+//! Where a partition goes on whose records have the source's offsets on the target: where the target's log ends.
+
+use std::collections::HashMap;
+
+use towpath_domain::{
+    LeaderEpoch, Offset, TopicPartition,
+    offset_map::{Runs, SourceAt},
+    state::PartitionState,
+};
+use towpath_wire::{
+    Error, Isolation, OffsetSpec, TailBatch,
+    positions::{Anchor, Position, Preserved},
+};
+
+use super::{Candidate, Discovery, Found, Outcome, Taken};
+use crate::{config::Offsets, task::Plan};
+
+/// Behind a marker of the bucket's producer: its sequence goes on there, or begins under another epoch.
+pub(super) fn behind(anchor: Anchor, marker: &TailBatch) -> Anchor {
+    let is_same = (marker.producer, marker.epoch) == (anchor.producer, anchor.epoch);
+    let sequence = i64::from(anchor.sequence) + (marker.first.0 - anchor.offset.0);
+    Anchor {
+        producer: marker.producer,
+        epoch: marker.epoch,
+        sequence: if is_same {
+            (sequence & i64::from(i32::MAX)) as i32
+        } else {
+            0
+        },
+        offset: marker.next,
+    }
+}
+
+/// What a row says of preserved offsets, or could: what was translated goes on so when all is where it would be anyway.
+pub(super) fn of(
+    preserves: bool,
+    row: &Position,
+    at: SourceAt,
+    end: Offset,
+) -> Result<Option<Preserved>, PartitionState> {
+    let is_in_place = at.offset == end && at.skip == 0 && row.runs.iter().all(|run| run.source == run.target);
+    match row.preserved {
+        _ if !preserves => Ok(None),
+        Some(preserved) => Ok(Some(preserved)),
+        None if is_in_place => Ok(Some(Preserved {
+            begins: Offset(0),
+            readable: true,
+        })),
+        None => Err(PartitionState::OffsetsTaken { next: at.offset, end }),
+    }
+}
+
+// === impl Discovery ===
+
+impl Discovery {
+    pub(in crate::discovery) fn preserves(&self) -> bool {
+        let offsets = self.exact.as_ref().map(|exact| exact.offsets);
+        offsets == Some(Offsets::Preserve)
+    }
+
+    /// Partitions of which nothing was mirrored yet: whatever the target has, it is in the way.
+    pub(super) async fn begin_preserving(
+        &mut self,
+        candidates: Vec<Candidate>,
+        taken: &mut HashMap<TopicPartition, Outcome>,
+    ) -> Result<(), Error> {
+        let used: Vec<TopicPartition> = candidates
+            .iter()
+            .filter(|candidate| candidate.end > Offset(0))
+            .map(|candidate| candidate.place.clone())
+            .collect();
+        let mut starts = match used.is_empty() {
+            true => HashMap::new(),
+            false => {
+                self.target
+                    .list_offsets(&used, OffsetSpec::Earliest, Isolation::ReadUncommitted)
+                    .await?
+            }
+        };
+        for candidate in candidates {
+            let has_records = match starts.remove(&candidate.place) {
+                None => false,
+                Some(Ok(start)) => start.offset < candidate.end,
+                Some(Err(error)) => {
+                    let place = &candidate.place;
+                    self.troubles
+                        .push(format!("finding the start of {place} on the target: {error}"));
+                    continue;
+                }
+            };
+            let (next, end) = (candidate.start.0, candidate.end);
+            let outcome = if has_records || end > next {
+                Err(PartitionState::OffsetsTaken { next, end })
+            } else {
+                Ok(self.begin_at_its_offset(&candidate))
+            };
+            taken.insert(candidate.source.clone(), outcome);
+        }
+        Ok(())
+    }
+
+    fn begin_at_its_offset(&self, candidate: &Candidate) -> Taken {
+        let end = candidate.end;
+        let own = (end, candidate.start.1);
+        let taken = self.anchored(candidate, end, Runs::default(), (own, 0));
+        Taken {
+            plan: taken.plan.preserving(),
+            start: candidate.start,
+            preserved: Some(Preserved {
+                begins: candidate.start.0,
+                // The first record of a compacted topic may have a later offset than its log's start.
+                readable: candidate.start.0 == end && !candidate.is_unstable,
+            }),
+            ..taken
+        }
+    }
+}
+
+// === impl Candidate ===
+
+impl Candidate {
+    pub(super) fn go_on_preserving(&self, found: Found, preserved: Preserved) -> Taken {
+        let (row, anchor) = self.row.as_ref().expect("a row is what goes on");
+        let (offset, epoch) = self.start;
+        let start = found.end.max(preserved.begins);
+        // Whoever comes next counts from the row: behind markers it has to say so.
+        let is_stored = row.open && *anchor == found.anchor && row.preserved.is_some();
+        Taken {
+            start: (start, if start == offset { epoch } else { LeaderEpoch(-1) }),
+            skip: 0,
+            written: self.written_up_to(found.end),
+            plan: Plan::new(found.anchor, found.runs, found.end, is_stored).preserving(),
+            preserved: Some(preserved),
+        }
+    }
+}
