@@ -46,7 +46,7 @@ pub struct Positions {
     /// Writes wait for each other: a row must not be overtaken by the one before.
     appender: Mutex<Appender>,
     /// The producer of each bucket, once it is claimed; whoever writes its markers holds it.
-    claimed: Vec<Mutex<Option<ProducerId>>>,
+    claimed: Vec<Mutex<Option<markers::Claimed>>>,
 }
 
 /// Whose position it is. The record's key, as JSON; the order of the fields is part of the format, compaction compares bytes.
@@ -136,6 +136,7 @@ pub use checkpoints::{Checkpoint, CheckpointKey};
 pub use chunks::Chunks;
 pub use claim::transactional_id;
 pub use follow::Followed;
+pub use markers::Hole;
 
 const PURPOSE: &str = "positions";
 

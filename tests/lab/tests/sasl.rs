@@ -622,7 +622,59 @@ fn each_missing_acl_is_named_and_all_of_them_are_enough() -> Result<()> {
     for what in ["at-least-once", "Create on the topic", "positions-of-acl-probe"] {
         ensure!(status.contains(what), "{what}: {status}");
     }
-    exactly_once_with_the_documented_acls(topic)
+    exactly_once_with_the_documented_acls(topic)?;
+    preserves_with_the_documented_acls("acl-preserved")
+}
+
+fn preserves_with_the_documented_acls(topic: &str) -> Result<()> {
+    let pair = world();
+    produce(topic, 1000)?;
+    pair.source.admin()?.delete_records(topic, 0, 100)?;
+    grant(topic)?;
+    let keys = plain("full", PASSWORD);
+    let (source, target) = (address(&pair.source)?, address(&pair.target)?);
+    let preserve = |connector: Connector| connector.set("offsets.mode", "preserve");
+    let mut worker = mirror_with(topic, (source, &keys), (target, &keys), preserve)?;
+    let (admin, full) = (pair.target.admin()?, ["--add", "--allow-principal", "User:full"]);
+    refuses(
+        &worker,
+        &[&[
+            "topics = \"acl-preserved\"",
+            "User:full may not Read, Delete, AlterConfigs on the target cluster",
+            "--operation Read --operation Delete --operation AlterConfigs --topic acl-preserved",
+        ]],
+    )?;
+    let operations = [
+        "--operation",
+        "Read",
+        "--operation",
+        "Delete",
+        "--operation",
+        "AlterConfigs",
+    ];
+    admin.acls(&[&full[..], &operations, &["--topic", topic]].concat())?;
+    worker.start()?;
+    worker.wait_for("the connector to fail", SOON, |status| {
+        let failure = status.failure().unwrap_or_default();
+        failure.contains("offsets.mode is preserve, and cannot be had") && failure.contains("Delete")
+    })?;
+    worker.stop()?;
+    let prefixed = [
+        "--resource-pattern-type",
+        "prefixed",
+        "--operation",
+        "Delete",
+        "--topic",
+        POSITIONS,
+    ];
+    admin.acls(&[&full[..], &prefixed].concat())?;
+    worker.start()?;
+    worker.wait_until_mirrored(topic, &pair.source, SOON)?;
+    towpath_lab::wait::until("the log to begin where the source's does", SOON, || {
+        let same = admin.offsets(topic)? == pair.source.admin()?.offsets(topic)?;
+        Ok(same.then_some(()))
+    })?;
+    worker.stop()
 }
 
 fn exactly_once_with_the_documented_acls(topic: &str) -> Result<()> {

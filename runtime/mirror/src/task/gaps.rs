@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use towpath_domain::{Bucket, Offset, TopicPartition, state::PartitionState};
-use towpath_wire::{Error, ProducerId, Tail, batch::Outgoing};
+use towpath_wire::{Error, ProducerId, Tail, batch::Outgoing, positions::Hole};
 
 use super::{Event, Task, lane::Gap};
 
@@ -86,9 +86,13 @@ impl Task {
 
     fn mark(&mut self, bucket: Bucket, lanes: Vec<Marking>) {
         self.marking.insert(bucket);
-        let up_to: Vec<(TopicPartition, Offset)> = lanes
+        let holes: Vec<Hole> = lanes
             .iter()
-            .map(|(index, (_, to))| (self.lanes[*index].target.clone(), *to))
+            .map(|(index, (from, to))| Hole {
+                partition: self.lanes[*index].target.clone(),
+                from: (!self.lanes[*index].is_marked_in_part()).then_some(*from),
+                to: *to,
+            })
             .collect();
         let from: HashMap<TopicPartition, Offset> = lanes
             .iter()
@@ -98,7 +102,7 @@ impl Task {
         let client = self.options.target.clone();
         let connector = self.options.connector.clone();
         self.work.push(Box::pin(async move {
-            let outcome = match positions.mark(&connector, bucket, &up_to).await {
+            let outcome = match positions.mark(&connector, bucket, &holes).await {
                 Ok(producer) => Ok((producer, client.tails(&from).await)),
                 Err(error) => Err(error),
             };
@@ -130,7 +134,7 @@ impl Task {
             Err(error) if error.is_fenced() => return self.fenced(),
             Err(error) => {
                 for (index, _) in &lanes {
-                    self.lanes[*index].pause(Instant::now());
+                    self.lanes[*index].not_marked(Instant::now());
                 }
                 return self.note(format!("taking offsets without a record: {error}"));
             }
@@ -149,10 +153,10 @@ impl Task {
                     }
                 },
                 Some(Err(error)) => {
-                    lane.pause(Instant::now());
+                    lane.not_marked(Instant::now());
                     self.note(format!("looking at offsets without a record: {error}"));
                 }
-                None => lane.pause(Instant::now()),
+                None => lane.not_marked(Instant::now()),
             }
         }
     }

@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use towpath_domain::{Bucket, Partition};
 
-use super::{Positions, write};
+use super::{Positions, markers::Claimed, write};
 use crate::{Error, ProducerId};
 
 /// The record's key, as JSON. Versions that do not know it count it as a record that is not theirs, and skip it.
@@ -65,7 +65,7 @@ pub(super) async fn claim(table: &Positions, connector: &str) -> Result<Vec<Prod
     );
     appender.append(batches).await?;
     for (claimed, producer) in table.claimed.iter().zip(&producers) {
-        *claimed.lock().await = Some(*producer);
+        *claimed.lock().await = Some(Claimed::new(*producer));
     }
     Ok(producers)
 }

@@ -4,8 +4,6 @@
 //! is known only while none is on its way: a transaction is ended a second time, and when that is answered the markers of the first are written
 //! (`TransactionCoordinator`: CONCURRENT_TRANSACTIONS until then).
 
-use std::collections::HashMap;
-
 use towpath_domain::{Bucket, Offset, TopicPartition};
 
 use super::{Positions, transactional_id};
@@ -15,20 +13,43 @@ const PURPOSE: &str = "offsets without a record";
 /// Transactions between two looks at the ends.
 const ROUNDS: i64 = 100;
 
+/// Offsets to be taken.
+#[derive(Clone, Debug)]
+pub struct Hole {
+    pub partition: TopicPartition,
+    /// Where the log ends, where that is certain: not after a call that failed.
+    pub from: Option<Offset>,
+    pub to: Offset,
+}
+
+/// A bucket's producer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Claimed {
+    producer: ProducerId,
+    /// no marker of it is on its way
+    is_settled: bool,
+}
+
+// === impl Claimed ===
+
+impl Claimed {
+    pub(super) fn new(producer: ProducerId) -> Self {
+        Self {
+            producer,
+            is_settled: true,
+        }
+    }
+}
+
 // === impl Positions ===
 
 impl Positions {
-    /// Takes the offsets of these partitions up to the given ones with markers of the bucket's producer, as it was claimed; what was taken by an
-    /// earlier call that failed counts. Answers the producer. Several calls about one bucket wait for each other. PRODUCER_FENCED once somebody else has
-    /// claimed the bucket. A log that ends behind what was asked for is left as it is: whoever asked looks at what is there.
+    /// Takes these offsets with markers of the bucket's producer, as it was claimed; what was taken by an earlier call that failed counts. Answers the producer.
+    /// Several calls about one bucket wait for each other. PRODUCER_FENCED once somebody else has claimed the bucket. A log that ends behind what was asked
+    /// for is left as it is: whoever asked looks at what is there.
     ///
     /// Needs Write on the transactional ids and on the topics.
-    pub async fn mark(
-        &self,
-        connector: &str,
-        bucket: Bucket,
-        up_to: &[(TopicPartition, Offset)],
-    ) -> Result<ProducerId, Error> {
+    pub async fn mark(&self, connector: &str, bucket: Bucket, holes: &[Hole]) -> Result<ProducerId, Error> {
         let own = |what: String| Error::Own {
             topic: self.topic.clone(),
             purpose: PURPOSE,
@@ -38,39 +59,50 @@ impl Positions {
         let Some(claimed) = self.claimed.get(bucket.0 as usize) else {
             return Err(own(format!("there is no bucket {}", bucket.0)));
         };
-        let claimed = claimed.lock().await;
-        let producer = claimed.ok_or_else(|| own(format!("bucket {} was not claimed", bucket.0)))?;
+        let mut claimed = claimed.lock().await;
+        let Some(claimed) = claimed.as_mut() else {
+            return Err(own(format!("bucket {} was not claimed", bucket.0)));
+        };
+        let producer = claimed.producer;
         let id = transactional_id(self.topic.as_str(), connector, bucket);
-        let partitions: Vec<TopicPartition> = up_to.iter().map(|(partition, _)| partition.clone()).collect();
+        let mut left = holes
+            .iter()
+            .map(|hole| Some((hole.partition.clone(), hole.to.0 - hole.from?.0)))
+            .collect::<Option<Vec<(TopicPartition, i64)>>>()
+            .filter(|_| claimed.is_settled);
+        // Until it has succeeded nobody knows how far it came.
+        claimed.is_settled = false;
         loop {
-            self.settle(&id, producer).await?;
-            let ends = self.ends(&partitions).await?;
-            let mut left: Vec<(TopicPartition, i64)> = up_to
-                .iter()
-                .filter_map(|(partition, up_to)| {
-                    let end = ends.get(partition)?;
-                    Some((partition.clone(), up_to.0 - end.0))
-                })
-                .filter(|(_, left)| *left > 0)
-                .collect();
-            if left.is_empty() {
-                return Ok(producer);
-            }
+            let mut open = match left.take() {
+                Some(left) => left,
+                None => {
+                    self.settle(&id, producer).await?;
+                    self.left(holes).await?
+                }
+            };
+            open.retain(|(_, left)| *left > 0);
+            let is_last = open.iter().all(|(_, left)| *left <= ROUNDS);
             for round in 0..ROUNDS {
-                left.retain(|(_, left)| *left > round);
-                if left.is_empty() {
+                open.retain(|(_, left)| *left > round);
+                if open.is_empty() {
                     break;
                 }
                 let places: Vec<TopicPartition> =
-                    left.iter().map(|(partition, _)| partition.clone()).collect();
+                    open.iter().map(|(partition, _)| partition.clone()).collect();
                 self.client.add_partitions(&id, producer, &places).await?;
                 self.client.end_transaction(&id, producer, true).await?;
+            }
+            if is_last {
+                self.settle(&id, producer).await?;
+                claimed.is_settled = true;
+                return Ok(producer);
             }
         }
     }
 
     /// Waits until no marker is on its way: none of a call that failed, of which nobody knows how far it came, either.
     async fn settle(&self, id: &str, producer: ProducerId) -> Result<(), Error> {
+        // The first one may be what ends it.
         for _ in 0..2 {
             match self.client.end_transaction(id, producer, true).await {
                 Ok(()) => {}
@@ -81,20 +113,28 @@ impl Positions {
         Ok(())
     }
 
-    async fn ends(&self, partitions: &[TopicPartition]) -> Result<HashMap<TopicPartition, Offset>, Error> {
+    /// How many offsets each partition still lacks.
+    async fn left(&self, holes: &[Hole]) -> Result<Vec<(TopicPartition, i64)>, Error> {
+        let partitions: Vec<TopicPartition> = holes.iter().map(|hole| hole.partition.clone()).collect();
         let listed = self
             .client
-            .list_offsets(partitions, OffsetSpec::Latest, Isolation::ReadUncommitted)
+            .list_offsets(&partitions, OffsetSpec::Latest, Isolation::ReadUncommitted)
             .await?;
-        let ends = listed.into_iter().map(|(partition, listed)| match listed {
-            Ok(listed) => Ok((partition, listed.offset)),
-            Err(cause) => Err(Error::Own {
+        let mut left = Vec::new();
+        for hole in holes {
+            let partition = &hole.partition;
+            let unlisted = |cause| Error::Own {
                 topic: partition.topic.clone(),
                 purpose: PURPOSE,
                 what: format!("the end of partition {} cannot be found", partition.partition),
-                cause: Some(cause),
-            }),
-        });
-        ends.collect()
+                cause,
+            };
+            match listed.get(partition) {
+                Some(Ok(end)) => left.push((partition.clone(), hole.to.0 - end.offset.0)),
+                Some(Err(cause)) => return Err(unlisted(Some(*cause))),
+                None => return Err(unlisted(None)),
+            }
+        }
+        Ok(left)
     }
 }

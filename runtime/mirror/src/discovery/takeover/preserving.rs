@@ -122,9 +122,19 @@ impl Candidate {
     pub(super) fn go_on_preserving(&self, found: Found, preserved: Preserved) -> Taken {
         let (row, anchor) = self.row.as_ref().expect("a row is what goes on");
         let (offset, epoch) = self.start;
+        // The row is never ahead of the log, unless somebody has decided to go on behind records that the source has lost: what is before them is lost
+        // there too, and the log begins behind them on both sides.
+        let is_ahead = offset > found.end && offset > preserved.begins;
+        let preserved = match is_ahead {
+            true => Preserved {
+                begins: offset,
+                readable: false,
+            },
+            false => preserved,
+        };
         let start = found.end.max(preserved.begins);
         // Whoever comes next counts from the row: behind markers it has to say so.
-        let is_stored = row.open && *anchor == found.anchor && row.preserved.is_some();
+        let is_stored = row.open && *anchor == found.anchor && row.preserved == Some(preserved);
         Taken {
             start: (start, if start == offset { epoch } else { LeaderEpoch(-1) }),
             skip: 0,

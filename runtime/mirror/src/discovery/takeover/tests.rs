@@ -230,6 +230,16 @@ fn filler_that_is_not_complete_is_no_place_to_read_from() {
 }
 
 #[test]
+fn a_row_ahead_of_the_log_is_where_both_logs_begin() {
+    let mut candidate = preserving(true);
+    candidate.start = (Offset(200), LeaderEpoch(4));
+    let taken = candidate.go_on(read(&candidate, &[(PRODUCER, false)]).unwrap());
+    assert_eq!((taken.start, taken.plan.next()), (candidate.start, Offset(65)));
+    let preserved = taken.preserved.unwrap();
+    assert_eq!((preserved.begins, preserved.readable), (Offset(200), false));
+}
+
+#[test]
 fn what_was_translated_is_preserved_from_here_on_only_where_it_is_in_its_place() {
     let mut candidate = preserving(true);
     candidate.row.as_mut().unwrap().0.preserved = None;

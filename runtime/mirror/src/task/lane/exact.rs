@@ -19,6 +19,8 @@ pub(in crate::task) struct Exact {
     pub preserved: Option<Preserved>,
     /// markers are being written
     pub marking: bool,
+    /// it is not known how many of them are there
+    pub(super) marked_in_part: bool,
     /// since when the target's log begins where it should
     pub(super) deleted_at: Option<Instant>,
     /// the end of the target's log is being looked at: nothing is sent meanwhile
@@ -53,6 +55,7 @@ impl Exact {
             plan,
             preserved,
             marking: false,
+            marked_in_part: false,
             deleted_at: None,
             locating: false,
             misses: 0,

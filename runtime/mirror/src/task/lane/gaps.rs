@@ -130,6 +130,18 @@ impl Lane {
         });
     }
 
+    /// Some of the markers may be there.
+    pub(in crate::task) fn not_marked(&mut self, now: Instant) {
+        if let Some(exact) = &mut self.exact {
+            exact.marked_in_part = true;
+        }
+        self.pause(now);
+    }
+
+    pub(in crate::task) fn is_marked_in_part(&self) -> bool {
+        self.exact.as_ref().is_some_and(|exact| exact.marked_in_part)
+    }
+
     /// These offsets are taken by markers of this producer.
     pub(in crate::task) fn marked(&mut self, producer: ProducerId, (from, to): (Offset, Offset)) {
         let epoch = self
@@ -139,6 +151,7 @@ impl Lane {
         let Some(exact) = &mut self.exact else { return };
         let before = exact.plan.anchor;
         exact.plan.marked(producer, (from, to));
+        exact.marked_in_part = false;
         self.identity = Some(exact.plan.identity());
         if (before.producer, before.epoch) != (producer.id, producer.epoch) {
             self.window = Window::Alone;
