@@ -4,7 +4,7 @@
 mod support;
 
 use support::{connect, fetch, fetch_after, produce, values};
-use towpath_domain::Offset;
+use towpath_domain::{Offset, TopicName};
 use towpath_embedded::{Cluster, NewTopic, Options};
 use towpath_wire::KafkaError;
 
@@ -144,6 +144,55 @@ async fn retention_deletes_whole_batches_by_time_and_size() {
     assert_eq!((log.start, log.end), (2, 3), "the last batch stays");
     let answer = fetch(&client, 1, 0).await;
     assert_eq!(answer.partitions[0].error, Some(KafkaError::OFFSET_OUT_OF_RANGE));
+}
+
+#[tokio::test]
+async fn configs_of_topics_are_set_and_taken_away_and_each_topic_has_its_result() {
+    let options = Options::brokers(2).topic("orders", 1).topic("others", 1);
+    let cluster = Cluster::start(options).await.unwrap();
+    let client = connect(&cluster).await;
+    let topic = TopicName::new("orders");
+    let change = |topic: &str, configs: &[(&str, Option<&str>)]| {
+        let own = |(name, value): &(&str, Option<&str>)| ((*name).to_owned(), value.map(str::to_owned));
+        (TopicName::new(topic), configs.iter().map(own).collect())
+    };
+    let explicit = async || {
+        let mut all = client
+            .describe_topic_configs(std::slice::from_ref(&topic))
+            .await
+            .unwrap();
+        let entries = all.remove(&topic).unwrap().into_iter();
+        let explicit = entries.filter(|entry| entry.is_explicit());
+        let mut own: Vec<_> = explicit
+            .map(|entry| format!("{}={}", entry.name, entry.value.unwrap()))
+            .collect();
+        own.sort();
+        own
+    };
+    let changes = [
+        change(
+            "orders",
+            &[("retention.ms", Some("1000")), ("segment.ms", Some("500"))],
+        ),
+        change("absent", &[("retention.ms", Some("1000"))]),
+        change("others", &[("retention.ms", Some("soon"))]),
+    ];
+    let results = client.alter_topic_configs(&changes).await.unwrap();
+    let outcomes: Vec<_> = results
+        .iter()
+        .map(|(topic, result)| (topic.as_str(), result.as_ref().err().map(|error| error.kafka())))
+        .collect();
+    let expected = [
+        ("orders", None),
+        ("absent", Some(Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION))),
+        ("others", Some(Some(KafkaError::INVALID_CONFIG))),
+    ];
+    assert_eq!(outcomes, expected);
+    assert_eq!(explicit().await, ["retention.ms=1000", "segment.ms=500"]);
+    let taken_away = [change("orders", &[("retention.ms", None)])];
+    let mut results = client.alter_topic_configs(&taken_away).await.unwrap();
+    results.remove(0).1.unwrap();
+    assert_eq!(explicit().await, ["segment.ms=500"]);
 }
 
 #[tokio::test]

@@ -10,10 +10,11 @@ use kafka_protocol::{
         DescribeAclsResponse, DescribeConfigsRequest, DescribeConfigsResponse, DescribeGroupsRequest,
         DescribeGroupsResponse, DescribeProducersRequest, DescribeProducersResponse, EndTxnRequest,
         EndTxnResponse, FetchRequest, FetchResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-        InitProducerIdRequest, InitProducerIdResponse, ListGroupsRequest, ListGroupsResponse,
-        ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest,
-        OffsetCommitResponse, OffsetFetchRequest, OffsetFetchResponse, SaslAuthenticateRequest,
-        SaslAuthenticateResponse, SaslHandshakeRequest, SaslHandshakeResponse,
+        IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, InitProducerIdRequest,
+        InitProducerIdResponse, ListGroupsRequest, ListGroupsResponse, ListOffsetsRequest,
+        ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetCommitRequest, OffsetCommitResponse,
+        OffsetFetchRequest, OffsetFetchResponse, SaslAuthenticateRequest, SaslAuthenticateResponse,
+        SaslHandshakeRequest, SaslHandshakeResponse,
     },
     protocol::{Decodable, Encodable, HeaderVersion},
 };
@@ -60,6 +61,7 @@ impl Api {
             "DeleteTopics" | "DeleteRecords" => "Delete on the topic",
             "DescribeAcls" => "Describe on the cluster",
             "DescribeConfigs" => "DescribeConfigs on the topic",
+            "IncrementalAlterConfigs" => "AlterConfigs on the topic",
             "InitProducerId" => "Write on a topic, or IdempotentWrite on the cluster,",
             _ => "Describe on the topic",
         }
@@ -132,6 +134,7 @@ calls! {
     DescribeAclsRequest -> DescribeAclsResponse = 29 "DescribeAcls", 1 to 3, "1 has prefixed patterns (KIP-290), 3 the resource type USER.";
     DescribeConfigsRequest -> DescribeConfigsResponse = 32 "DescribeConfigs", 1 to 4, "1 tells where a value comes from.";
     CreatePartitionsRequest -> CreatePartitionsResponse = 37 "CreatePartitions", 0 to 3, "2 and 3 only encode otherwise.";
+    IncrementalAlterConfigsRequest -> IncrementalAlterConfigsResponse = 44 "IncrementalAlterConfigs", 0 to 1, "KIP-339, of Kafka 2.3. 1 only encodes otherwise.";
     DescribeProducersRequest -> DescribeProducersResponse = 61 "DescribeProducers", 0 to 0, "KIP-664, of Kafka 2.8.";
     ConsumerGroupDescribeRequest -> ConsumerGroupDescribeResponse = 69 "ConsumerGroupDescribe", 0 to 1, "KIP-848. 1 has the type of a member.";
 }

@@ -2,6 +2,7 @@
 
 mod acls;
 mod allowed;
+mod alter_configs;
 mod cluster;
 mod configs;
 mod coordinators;
@@ -39,6 +40,7 @@ use coordinators::Coordinators;
 use pool::Pool;
 
 pub use allowed::{Allowed, Operation};
+pub use alter_configs::TopicConfigs;
 pub use configs::{ConfigEntry, ConfigSource};
 pub use groups::{CommittedOffset, DescribedGroup, GroupMember, GroupType, ListedGroup};
 pub(crate) use metadata::ask;

@@ -41,7 +41,7 @@ pub use backoff::Backoff;
 pub use client::{
     Allowed, Client, CommittedOffset, ConfigEntry, ConfigSource, DescribedGroup, GroupMember, GroupType,
     Leader, ListedGroup, ListedOffset, Missing, NewTopic, NodeId, OffsetSpec, Operation, PartitionMetadata,
-    ProducerId, ProducerState, TopicMetadata, Topics, Use,
+    ProducerId, ProducerState, TopicConfigs, TopicMetadata, Topics, Use,
 };
 pub use connection::{Connection, InFlight};
 pub use error::{Error, Peer, Versions};

@@ -39,7 +39,7 @@ pub enum ConfigSource {
 }
 
 /// `ConfigResource.Type.TOPIC`
-const TOPIC: i8 = 2;
+pub(super) const TOPIC: i8 = 2;
 
 // === impl Client ===
 

@@ -304,6 +304,7 @@ fn every_operation_can_be_awaited_in_a_task(
     is_send(client.metadata(Topics::All));
     is_send(client.list_offsets(&[], OffsetSpec::Latest, Isolation::ReadCommitted));
     is_send(client.describe_topic_configs(&[]));
+    is_send(client.alter_topic_configs(&[]));
     is_send(client.create_topics(&[]));
     is_send(client.delete_topics(&[]));
     is_send(client.delete_records(&[]));

@@ -32,7 +32,7 @@ pub struct NewTopic {
 }
 
 /// What a broker answered for one topic.
-type Answered<T> = (TopicName, Result<T, Error>);
+pub(super) type Answered<T> = (TopicName, Result<T, Error>);
 
 // === impl Client ===
 
@@ -195,7 +195,7 @@ impl Client {
     }
 
     /// Asks the controller about topics until each has an answer that stays: quotas and a moving controller concern single topics.
-    async fn each<T: Clone, A>(
+    pub(super) async fn each<T: Clone, A>(
         &self,
         topics: &[T],
         name: impl Fn(&T) -> &TopicName,
@@ -272,7 +272,7 @@ impl NewTopic {
     }
 }
 
-fn answered(
+pub(super) fn answered(
     connection: &Connection,
     api: Api,
     topic: &str,

@@ -6,9 +6,9 @@ use kafka_protocol::{
         AddPartitionsToTxnResponse, ApiVersionsResponse, BrokerId, ConsumerGroupDescribeResponse,
         CreatePartitionsResponse, CreateTopicsResponse, DeleteRecordsResponse, DeleteTopicsResponse,
         DescribeConfigsResponse, DescribeGroupsResponse, DescribeProducersResponse, EndTxnResponse,
-        FetchResponse, FindCoordinatorResponse, GroupId, InitProducerIdResponse, ListGroupsResponse,
-        ListOffsetsResponse, MetadataResponse, OffsetCommitResponse, OffsetFetchResponse, ProduceResponse,
-        TopicName,
+        FetchResponse, FindCoordinatorResponse, GroupId, IncrementalAlterConfigsResponse,
+        InitProducerIdResponse, ListGroupsResponse, ListOffsetsResponse, MetadataResponse,
+        OffsetCommitResponse, OffsetFetchResponse, ProduceResponse, TopicName,
         add_partitions_to_txn_response::{AddPartitionsToTxnPartitionResult, AddPartitionsToTxnTopicResult},
         api_versions_response::ApiVersion,
         consumer_group_describe_response::{self, Assignment, Member, TopicPartitions},
@@ -23,6 +23,7 @@ use kafka_protocol::{
         describe_producers_response::{PartitionResponse, ProducerState, TopicResponse},
         fetch_response::{AbortedTransaction, FetchableTopicResponse, PartitionData},
         find_coordinator_response::Coordinator,
+        incremental_alter_configs_response::AlterConfigsResourceResponse,
         list_groups_response::ListedGroup,
         list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
         metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
@@ -310,6 +311,18 @@ fn answer(key: i16, version: i16, correlation: i32) -> Vec<u8> {
             let result = CreatePartitionsTopicResult::default().with_name(name());
             encoded(
                 &CreatePartitionsResponse::default().with_results(vec![result]),
+                version,
+                correlation,
+            )
+        }
+        44 => {
+            let result = AlterConfigsResourceResponse::default()
+                .with_error_code(40)
+                .with_error_message(Some(text("no such value")))
+                .with_resource_type(2)
+                .with_resource_name(text("orders"));
+            encoded(
+                &IncrementalAlterConfigsResponse::default().with_responses(vec![result; 2]),
                 version,
                 correlation,
             )
