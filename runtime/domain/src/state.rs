@@ -74,6 +74,12 @@ pub enum PartitionState {
         offset: Offset,
         error: String,
     },
+    /// An operator has left it stopped; it was in `state`. What is wrong with it may be mended by now.
+    Aborted {
+        state: String,
+        /// when it was decided, ms since 1970
+        at: i64,
+    },
     /// A plugin broke on, failed on or rejected the record at `offset`, and `errors.tolerance` is none.
     PluginFailed {
         offset: Offset,
@@ -108,6 +114,7 @@ impl PartitionState {
             Self::TopicCollision { .. } => "topic-collision",
             Self::PartitionsShrunk { .. } => "partitions-shrunk",
             Self::SourceCorrupt { .. } => "source-corrupt",
+            Self::Aborted { .. } => "aborted",
             Self::PluginFailed { .. } => "plugin-failed",
         }
     }
@@ -170,6 +177,10 @@ impl fmt::Display for PartitionState {
                 )
             }
             Self::SourceCorrupt { offset, error } => write!(f, "{name}: source offset {offset}: {error}"),
+            Self::Aborted { state, .. } => write!(
+                f,
+                "{name}: an operator left it stopped, it was {state}: to go on, stop the worker and decide otherwise by `towpath worker resolve`"
+            ),
             Self::PluginFailed { offset, error } => write!(f, "{name}: source offset {offset}: {error}"),
         }
     }

@@ -16,6 +16,7 @@ mod chunks;
 mod claim;
 mod follow;
 mod load;
+mod resolved;
 pub(crate) mod stored;
 mod write;
 
@@ -75,6 +76,9 @@ pub struct Position {
     /// Batches may be on their way behind `target.next`: a worker that stopped in peace has left none.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub open: bool,
+    /// What an operator decided about the partition, when the row is of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +125,7 @@ pub use checkpoints::{Checkpoint, CheckpointKey};
 pub use chunks::Chunks;
 pub use claim::transactional_id;
 pub use follow::Followed;
+pub use resolved::{Resolved, Span};
 
 const PURPOSE: &str = "positions";
 

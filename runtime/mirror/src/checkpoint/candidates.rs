@@ -86,6 +86,7 @@ mod tests {
             anchor: None,
             runs: Runs::default(),
             open: false,
+            resolved: None,
         };
         (key, position)
     }

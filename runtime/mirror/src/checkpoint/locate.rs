@@ -104,6 +104,7 @@ mod tests {
                 .into_iter()
                 .collect(),
             open: true,
+            resolved: None,
         }
     }
 

@@ -93,6 +93,7 @@ impl Task {
             anchor: lane.exact.as_ref().map(|exact| exact.plan.anchor),
             runs: lane.unsealed(&mark),
             open: lane.exact.is_some() && mark.is_open,
+            resolved: None,
         };
         (key, position)
     }

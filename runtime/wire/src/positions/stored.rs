@@ -75,13 +75,13 @@ pub(crate) fn decode_value(bytes: &[u8]) -> Result<Position, String> {
 #[cfg(test)]
 mod tests {
     use towpath_domain::{
-        ClusterId, LeaderEpoch, Offset, Partition, TopicId,
+        ClusterId, Decision, LeaderEpoch, Offset, Partition, TopicId,
         offset_map::{Run, Runs},
     };
     use uuid::Uuid;
 
     use super::{
-        super::{Anchor, TargetPosition},
+        super::{Anchor, Resolved, Span, TargetPosition},
         *,
     };
 
@@ -105,6 +105,7 @@ mod tests {
             anchor: None,
             runs: Runs::default(),
             open: false,
+            resolved: None,
         }
     }
 
@@ -150,6 +151,30 @@ mod tests {
         assert_eq!(decode_value(value.as_bytes()), Ok(exact));
         let damaged = decode_value(value.replace("X1UG", "X1WG").as_bytes()).expect_err("no runs");
         assert!(damaged.contains("offset map"), "{damaged}");
+    }
+
+    #[test]
+    fn what_an_operator_decided_is_in_the_row_that_it_is_of() {
+        let mut resolved = position();
+        resolved.resolved = Some(Resolved {
+            decision: Decision::Accept,
+            state: "data-loss".to_owned(),
+            at: 1_700_000_000_000,
+            source: Some(Span {
+                from: Offset(90),
+                to: Offset(100),
+            }),
+            target: None,
+        });
+        let value = VALUE.replace(
+            r#""anchor":null"#,
+            concat!(
+                r#""anchor":null,"resolved":{"decision":"accept","state":"data-loss","at":1700000000000,"#,
+                r#""source":{"from":90,"to":100}}"#
+            ),
+        );
+        assert_eq!(String::from_utf8(encode_value(&resolved)).expect("JSON"), value);
+        assert_eq!(decode_value(value.as_bytes()), Ok(resolved));
     }
 
     #[test]

@@ -33,6 +33,7 @@ fn candidate(runs: &[(i64, i64)], open: bool, is_unstable: bool) -> Candidate {
         anchor: Some(anchor),
         runs: runs.iter().map(run).collect(),
         open,
+        resolved: None,
     };
     Candidate {
         source: TopicPartition::new("a", 0),
