@@ -8,14 +8,12 @@ mod decide;
 mod look;
 mod parted;
 mod seen;
+mod store;
 
 use std::sync::{Arc, Mutex};
 
 use towpath_domain::{Decision, Partition, TopicName, TopicPartition, config::Problem};
-use towpath_wire::{
-    Client, KafkaError, Topics,
-    positions::{Chunks, Positions},
-};
+use towpath_wire::{Client, KafkaError, Topics, positions::Positions};
 
 use crate::{
     config::{Delivery, Selection},
@@ -23,6 +21,7 @@ use crate::{
 };
 use decide::{Change, Order};
 use seen::Seen;
+use store::{claim, write};
 
 /// What is decided, and about what.
 #[derive(Clone, Debug)]
@@ -212,43 +211,6 @@ fn nothing(request: &Request) -> Problem {
             Problem::new("--connector", None, message, remedy)
         }
     }
-}
-
-/// A worker that runs the connector exactly once is shut out. One that runs it at least once is not noticed.
-async fn claim(subject: &Subject, positions: &Positions) -> Result<(), Error> {
-    let required = match subject.delivery {
-        Delivery::AtLeastOnce => return Ok(()),
-        Delivery::ExactlyOnce { required } => required,
-    };
-    match positions.claim(&subject.connector).await {
-        Ok(_) => Ok(()),
-        Err(error) if required || error.is_fenced() || error.is_retriable() => Err(error.into()),
-        Err(error) => {
-            // Nor does the connector run exactly once there.
-            tracing::warn!(
-                connector = subject.connector,
-                "a worker that runs the connector would not be shut out: {error}"
-            );
-            Ok(())
-        }
-    }
-}
-
-/// Runs that leave rows are stored before, and those that hold no more are taken away after: a reader in between knows too much or nothing.
-async fn write(positions: &Positions, decided: &[Decided]) -> Result<(), Error> {
-    let changes = || decided.iter().filter_map(|(_, change, _)| change.as_ref());
-    let seals: Vec<_> = changes().filter_map(|change| change.seal.clone()).collect();
-    if !seals.is_empty() {
-        positions.seal(seals).await?;
-    }
-    let rows = changes().flat_map(|change| change.rows.clone()).collect();
-    positions.write(rows).await?;
-    let unseal: Vec<_> = changes().flat_map(|change| change.unseal.clone()).collect();
-    let chunks: Option<Chunks<'_>> = positions.sealed().await?;
-    if let Some(chunks) = chunks.filter(|_| !unseal.is_empty()) {
-        positions.unseal(&chunks, &unseal).await?;
-    }
-    Ok(())
 }
 
 fn refused(key: &str, value: Option<&str>, message: &str, remedy: &str) -> Error {

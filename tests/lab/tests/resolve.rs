@@ -6,9 +6,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use rdkafka::Message;
+use rdkafka::{
+    ClientConfig, Message, Offset as At, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+};
 use towpath_lab::{
-    broker::Pair,
+    broker::{Broker, Pair},
     compare,
     generate::{Codec, Item, Sink, Traffic},
     read::{self, Isolation},
@@ -87,6 +90,17 @@ fn assert_records(topic: &str, partition: i32, expected: &[(u64, Vec<u8>)]) -> R
         numbers(expected)
     );
     Ok(())
+}
+
+/// Without having subscribed it is no member.
+fn commit(bootstrap: &str, group: &str, topic: &str, offset: i64) -> Result<()> {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", bootstrap)
+        .set("group.id", group)
+        .create()?;
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, At::Offset(offset))?;
+    Ok(consumer.commit(&list, CommitMode::Sync)?)
 }
 
 #[test]
@@ -264,6 +278,7 @@ fn behind_what_somebody_else_wrote_it_goes_on_when_that_is_accepted() -> Result<
     let traffic = Traffic::orders(topic, 1, 1000);
     traffic.produce(source)?;
     let mut worker = worker(topic)?;
+    worker.connector(&Connector::checkpoint("res-other-groups", source).set("groups", "res-other-.*"))?;
     mirror(&mut worker, &[topic])?;
     let sink = Sink::new(pair().target.bootstrap(), topic, Codec::None, &[])?;
     sink.send(&Item {
@@ -278,53 +293,103 @@ fn behind_what_somebody_else_wrote_it_goes_on_when_that_is_accepted() -> Result<
     until_state(&mut worker, topic, 0, "target-diverged")?;
     let told = worker.resolve(&["accept"])?;
     ensure!(told.contains("1000 to 1001 (excluded) are left there"), "{told}");
-    mirror(&mut worker, &[topic])?;
+    // Groups far behind what was accepted, and behind it, read the same record next.
+    commit(source, "res-other-late", topic, 400)?;
+    commit(source, "res-other-soon", topic, 1500)?;
+    worker.start()?;
+    worker.wait_until_mirrored(topic, &pair().source, MIRRORED)?;
+    worker.wait_for("both groups to be synced", SOON, |status| {
+        let at = |group| {
+            status
+                .group(group, topic, 0)
+                .and_then(|found| found.target_offset)
+        };
+        (at("res-other-late"), at("res-other-soon")) == (Some(400), Some(1501))
+    })?;
+    worker.stop()?;
     let mut expected = records(source, topic, 0)?;
     expected.insert(1000, (77777, b"kforeign".to_vec()));
     assert_records(topic, 0, &expected)
 }
 
-#[test]
-fn what_a_broken_target_lost_is_accepted_and_the_mirror_goes_on_at_its_end() -> Result<()> {
-    let mut pair = Pair::start()?;
-    let (topic, source) = ("res-cut", pair.source.bootstrap().to_owned());
-    pair.source.admin()?.create_topic(topic, 1, &[])?;
-    let traffic = Traffic::orders(topic, 1, 2000);
-    traffic.produce(&source)?;
-    let mut worker = worker_on(&pair, topic)?;
-    worker.start()?;
-    worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
-    worker.stop()?;
-    pair.target.kill()?;
-    // As a disk that lost what was not flushed: the broker recovers what is whole.
-    let segment = pair.target.segment(topic, 0);
+/// As a disk that lost what was not flushed: the second half of a partition's log. Answers where the log ends once the broker has recovered what is whole.
+fn cut(broker: &mut Broker, topic: &str) -> Result<usize> {
+    broker.kill()?;
+    let segment = broker.segment(topic, 0);
     let file = fs::OpenOptions::new().write(true).open(&segment)?;
     file.set_len(fs::metadata(&segment)?.len() / 2)?;
-    pair.target.start_again()?;
-    let admin = pair.target.admin()?;
-    let (_, left) = wait::until("the partition to have a leader again", SOON, || {
+    broker.start_again()?;
+    let admin = broker.admin()?;
+    let (_, end) = wait::until("the partition to have a leader again", SOON, || {
         Ok(admin.offsets(topic)?.first().copied())
     })?;
-    ensure!((1..2000).contains(&left), "{left} records are left");
-    traffic.then(500).produce(&source)?;
-    until_state(&mut worker, topic, 0, "target-diverged")?;
-    let told = worker.resolve(&["accept"])?;
-    ensure!(
-        told.contains(&format!("what {left} to 2000 (excluded) were before")),
-        "{told}"
-    );
+    Ok(usize::try_from(end)?)
+}
+
+#[test]
+fn what_broken_disks_lost_on_either_side_is_accepted_and_the_mirror_goes_on() -> Result<()> {
+    let mut pair = Pair::start()?;
+    let source = pair.source.bootstrap().to_owned();
+    let target = pair.target.bootstrap().to_owned();
+    let topics = ["res-cut-target", "res-cut-source"];
+    let mut worker = worker_on(&pair, "res-cut-.*")?;
+    for topic in topics {
+        pair.source.admin()?.create_topic(topic, 1, &[])?;
+        Traffic::orders(topic, 1, 2000).produce(&source)?;
+    }
     worker.start()?;
-    worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+    for topic in topics {
+        worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+    }
     worker.stop()?;
-    let mut expected = records(&source, topic, 0)?;
-    expected.drain(usize::try_from(left)?..2000);
-    let found = records(pair.target.bootstrap(), topic, 0)?;
-    ensure!(
-        found == expected,
-        "{} records instead of {}",
-        found.len(),
-        expected.len()
+    let mut of_source = records(&source, "res-cut-source", 0)?;
+    let (at_target, at_source) = (
+        cut(&mut pair.target, "res-cut-target")?,
+        cut(&mut pair.source, "res-cut-source")?,
     );
+    ensure!((1..2000).contains(&at_target) && (1..2000).contains(&at_source));
+    // Behind where it was: only its leader epochs say that it is another log.
+    Traffic::orders("res-cut-source", 1, 2000)
+        .then(3000)
+        .produce(&source)?;
+    Traffic::orders("res-cut-target", 1, 2000)
+        .then(500)
+        .produce(&source)?;
+    worker.start()?;
+    worker.wait_for("both to stop", SOON, |status| {
+        let is = |topic, state| {
+            let found = status.partition(topic, 0);
+            found.is_some_and(|found| found.state == state)
+        };
+        is("res-cut-target", "target-diverged") && is("res-cut-source", "source-truncated")
+    })?;
+    worker.stop()?;
+    let told = worker.resolve(&["accept"])?;
+    for part in [
+        format!("what {at_target} to 2000 (excluded) were before is not on the target"),
+        format!(
+            "goes on at the source's offset {at_source}; the target keeps what {at_source} to 2000 (excluded) were before"
+        ),
+    ] {
+        ensure!(told.contains(&part), "{part:?} is missing in {told}");
+    }
+    worker.start()?;
+    for topic in topics {
+        worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+    }
+    worker.stop()?;
+    of_source.extend_from_slice(&records(&source, "res-cut-source", 0)?[at_source..]);
+    let mut of_target = records(&source, "res-cut-target", 0)?;
+    of_target.drain(at_target..2000);
+    for (topic, expected) in [("res-cut-source", of_source), ("res-cut-target", of_target)] {
+        let found = records(&target, topic, 0)?;
+        ensure!(
+            found == expected,
+            "{topic} has {} records instead of {}, or others",
+            found.len(),
+            expected.len()
+        );
+    }
     Ok(())
 }
 

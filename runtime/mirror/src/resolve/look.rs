@@ -1,5 +1,7 @@
 //! Looking at both clusters, and at the rows. Changes nothing.
 
+mod logs;
+
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
@@ -7,7 +9,7 @@ use std::{
 
 use towpath_domain::{LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition, config::Problem};
 use towpath_wire::{
-    Client, Isolation, KafkaError, OffsetSpec, Tails, TopicMetadata, Topics,
+    Tails, TopicMetadata,
     positions::{Chunks, Position, PositionKey, Table},
 };
 
@@ -17,8 +19,8 @@ use super::{
     seen::{Former, Log, Seen, Target},
 };
 use crate::{discovery, discovery::offline::behind, route};
+use logs::{logs, partitions, targets};
 
-type Logs = HashMap<TopicPartition, Log>;
 type Rows = HashMap<(TopicId, Partition), Position>;
 
 /// The partitions of the connector's topics that have rows, or that had some under another topic id.
@@ -124,17 +126,6 @@ fn share(id: TopicId, topic: &TopicMetadata, key: &PositionKey, rows: &Rows) -> 
     .collect()
 }
 
-fn partitions<'a>(
-    topics: impl IntoIterator<Item = &'a TopicMetadata>,
-) -> impl Iterator<Item = TopicPartition> {
-    topics.into_iter().flat_map(|topic| {
-        topic.partitions.iter().map(|found| TopicPartition {
-            topic: topic.name.clone(),
-            partition: found.partition,
-        })
-    })
-}
-
 async fn routed(subject: &Subject, topics: &[TopicMetadata]) -> Result<HashMap<TopicName, TopicName>, Error> {
     let names = topics.iter().map(|topic| topic.name.clone()).collect();
     let routed = route::route_all(Arc::clone(&subject.routes), names).await;
@@ -143,68 +134,6 @@ async fn routed(subject: &Subject, topics: &[TopicMetadata]) -> Result<HashMap<T
         Err(error) => Err(Error::Refused(vec![error.problem()])),
     });
     routed.collect()
-}
-
-/// The target's topics that there are: their ids, and their partitions' logs.
-async fn targets(
-    subject: &Subject,
-    names: impl Iterator<Item = &TopicName>,
-) -> Result<HashMap<TopicName, (TopicId, Logs)>, Error> {
-    let names: Vec<TopicName> = names.cloned().collect();
-    if names.is_empty() {
-        return Ok(HashMap::new());
-    }
-    let mut found = Vec::new();
-    for topic in subject.target.metadata(Topics::Names(names)).await? {
-        match topic.error {
-            Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => {}
-            Some(error) => {
-                return Err(Error::Unseen {
-                    what: topic.name.to_string(),
-                    error,
-                });
-            }
-            None => found.push(topic),
-        }
-    }
-    let logs = logs(&subject.target, partitions(&found)).await?;
-    let of = |name: &TopicName| -> Logs {
-        let own = logs.iter().filter(|(place, _)| place.topic == *name);
-        own.map(|(place, log)| (place.clone(), *log)).collect()
-    };
-    Ok(found
-        .iter()
-        .map(|topic| (topic.name.clone(), (topic.id, of(&topic.name))))
-        .collect())
-}
-
-async fn logs(client: &Client, partitions: impl Iterator<Item = TopicPartition>) -> Result<Logs, Error> {
-    let partitions: Vec<TopicPartition> = partitions.collect();
-    let list = async |at| {
-        client
-            .list_offsets(&partitions, at, Isolation::ReadUncommitted)
-            .await
-    };
-    let (starts, ends) = (list(OffsetSpec::Earliest).await?, list(OffsetSpec::Latest).await?);
-    let mut logs = Logs::new();
-    for place in &partitions {
-        let listed =
-            |answer: &HashMap<_, Result<towpath_wire::ListedOffset, KafkaError>>| match answer.get(place) {
-                Some(Ok(listed)) => Ok(listed.offset),
-                Some(Err(error)) => Err(unseen(place, *error)),
-                None => Err(unseen(place, KafkaError::LEADER_NOT_AVAILABLE)),
-            };
-        let (start, end) = (listed(&starts)?, listed(&ends)?);
-        logs.insert(place.clone(), Log { start, end });
-    }
-    Ok(logs)
-}
-
-fn unseen(place: &TopicPartition, error: KafkaError) -> Error {
-    Error::Unseen {
-        what: place.to_string(),
-        error,
-    }
 }
 
 /// What of exact rows is on the target behind them.
