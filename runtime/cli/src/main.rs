@@ -26,7 +26,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Run mirroring pipelines until SIGTERM or ctrl-c
-    Worker(worker::Arguments),
+    Worker(worker::Worker),
     /// Mirror generated records between two embedded clusters through two plugins, and compare every one; needs nothing else
     Demo(demo::Arguments),
     /// Look at topics

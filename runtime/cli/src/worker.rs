@@ -1,11 +1,16 @@
 //! `towpath worker`: connectors from files, mirrored until the worker is told to stop.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use towpath_mirror::{claims::Claims, connector::Worker};
+use towpath_mirror::{claims::Claims, connector};
 use towpath_plugin_host as host;
 use towpath_wire::Environment;
 
@@ -15,6 +20,7 @@ mod file;
 mod limits;
 mod progress;
 mod properties;
+mod resolve;
 mod status_file;
 
 use crate::failure::Failure;
@@ -24,6 +30,22 @@ use properties::Properties;
 pub(crate) use class::{Connector, Handle};
 pub(crate) use file::parse as connector_from;
 pub(crate) use properties::default_cache as plugin_cache;
+
+/// To run, or to decide about what has stopped.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Worker {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Option<Arguments>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Decide about partitions that have stopped, while no worker runs their connector
+    Resolve(resolve::Arguments),
+}
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -44,13 +66,32 @@ const SLOWEST_TICK: Duration = Duration::from_secs(5);
 /// How long a worker that was told to stop may take; a second signal ends it at once.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
-pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
-    let properties = Properties::read(&arguments.config, environment)?;
+pub(crate) fn run(worker: &Worker, environment: &Environment) -> Result<ExitCode, Failure> {
+    match worker {
+        Worker {
+            command: Some(Command::Resolve(arguments)),
+            ..
+        } => {
+            let properties = Properties::read(&arguments.config, environment)?;
+            block_on(resolve::run(arguments, properties))
+        }
+        Worker {
+            run: Some(arguments), ..
+        } => {
+            let properties = Properties::read(&arguments.config, environment)?;
+            block_on(work(arguments, properties))
+        }
+        // Not reached: without a subcommand --config and --connector are required.
+        Worker { .. } => Err(anyhow::anyhow!("--config and --connector are missing").into()),
+    }
+}
+
+fn block_on(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the worker")?;
-    let result = runtime.block_on(work(arguments, properties));
+    let result = runtime.block_on(work);
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
@@ -58,18 +99,7 @@ pub(crate) fn run(arguments: &Arguments, environment: &Environment) -> Result<Ex
 async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode, Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
-    let host = open_plugins(arguments, &properties).await?;
-    let worker = Worker {
-        id: format!("{}:{}", properties.client_id, std::process::id()),
-        client_id: properties.client_id.clone(),
-        request_timeout: properties.request_timeout,
-        positions_topic: properties.offset_storage_topic.clone(),
-        positions_replication_factor: properties.offset_storage_replication_factor,
-        flush_interval: properties.offset_flush_interval,
-        registries_granted_to: properties.registries_granted_to.clone(),
-        host: Arc::new(host),
-        claims: Claims::default(),
-    };
+    let worker = opened(&arguments.config, &properties).await?;
     let token = CancellationToken::new();
     let mut connectors = Connectors::new(worker, properties.defaults.clone(), token.clone());
     tokio::select! {
@@ -128,8 +158,24 @@ fn pause(statuses: &[connectors::Status]) -> Duration {
     Duration::from_millis(partitions as u64).clamp(TICK, SLOWEST_TICK)
 }
 
+/// What connectors are given, with the plugins compiled.
+async fn opened(config: &Path, properties: &Properties) -> Result<connector::Worker, Failure> {
+    let host = open_plugins(config, properties).await?;
+    Ok(connector::Worker {
+        id: format!("{}:{}", properties.client_id, std::process::id()),
+        client_id: properties.client_id.clone(),
+        request_timeout: properties.request_timeout,
+        positions_topic: properties.offset_storage_topic.clone(),
+        positions_replication_factor: properties.offset_storage_replication_factor,
+        flush_interval: properties.offset_flush_interval,
+        registries_granted_to: properties.registries_granted_to.clone(),
+        host: Arc::new(host),
+        claims: Claims::default(),
+    })
+}
+
 /// Compiles the plugins on a thread that may block: the first time a component is seen takes a while.
-async fn open_plugins(arguments: &Arguments, properties: &Properties) -> Result<host::Host, Failure> {
+async fn open_plugins(config: &Path, properties: &Properties) -> Result<host::Host, Failure> {
     let options = properties.plugins.clone();
     let work = tokio::task::spawn_blocking(move || host::Host::open(options));
     let opened = work.await.context("the thread that compiles plugins ended")?;
@@ -139,13 +185,13 @@ async fn open_plugins(arguments: &Arguments, properties: &Properties) -> Result<
         return if strangers.is_empty() {
             Ok(host)
         } else {
-            Err(Failure::input(arguments.config.display(), &strangers))
+            Err(Failure::input(config.display(), &strangers))
         };
     }
     Err(Failure::Input(
         errors
             .iter()
-            .map(|error| format!("{}: plugin.path: {error}", arguments.config.display()))
+            .map(|error| format!("{}: plugin.path: {error}", config.display()))
             .collect(),
     ))
 }

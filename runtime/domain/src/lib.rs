@@ -3,11 +3,13 @@
 
 pub mod checks;
 pub mod config;
+mod decision;
 mod ids;
 pub mod offset_map;
 pub mod plugin;
 pub mod state;
 
+pub use decision::Decision;
 pub use ids::{
     Bucket, ClusterId, GroupId, LeaderEpoch, Offset, Partition, TopicId, TopicName, TopicPartition,
 };

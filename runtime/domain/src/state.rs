@@ -80,6 +80,12 @@ pub enum PartitionState {
         offset: Offset,
         error: String,
     },
+    /// An operator has left it stopped; it was in `state`. What is wrong with it may be mended by now.
+    Aborted {
+        state: String,
+        /// when it was decided, ms since 1970
+        at: i64,
+    },
     /// A plugin broke on, failed on or rejected the record at `offset`, and `errors.tolerance` is none.
     PluginFailed {
         offset: Offset,
@@ -100,6 +106,28 @@ pub enum Writer {
 // === impl PartitionState ===
 
 impl PartitionState {
+    /// Whether what is wrong cannot be mended, so that somebody must decide what becomes of it.
+    pub fn is_to_be_decided(&self) -> bool {
+        match self {
+            Self::DataLoss { .. }
+            | Self::TopicRecreated { .. }
+            | Self::SourceTruncated { .. }
+            | Self::TargetRecreated { .. }
+            | Self::TargetDiverged { .. }
+            | Self::SecondWriter { .. } => true,
+            // An aborted one says so itself.
+            Self::Mirroring
+            | Self::TargetRefuses { .. }
+            | Self::OffsetsTaken { .. }
+            | Self::Fenced
+            | Self::TopicCollision { .. }
+            | Self::PartitionsShrunk { .. }
+            | Self::SourceCorrupt { .. }
+            | Self::Aborted { .. }
+            | Self::PluginFailed { .. } => false,
+        }
+    }
+
     /// The name of the state as product and status know it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -116,6 +144,7 @@ impl PartitionState {
             Self::TopicCollision { .. } => "topic-collision",
             Self::PartitionsShrunk { .. } => "partitions-shrunk",
             Self::SourceCorrupt { .. } => "source-corrupt",
+            Self::Aborted { .. } => "aborted",
             Self::PluginFailed { .. } => "plugin-failed",
         }
     }
@@ -150,16 +179,16 @@ impl fmt::Display for PartitionState {
             Self::TargetRecreated { stored, found } => write!(
                 f,
                 "{name}: the records were written to topic id {stored} of the target, which was deleted; the topic of its name is {found} now and lacks \
-                 them: mirror the topic anew"
+                 them"
             ),
             Self::TargetDiverged { next, end } => write!(
                 f,
-                "{name}: mirrored up to the target's offset {next}, but its log ends at {end}: mirror the topic anew"
+                "{name}: mirrored up to the target's offset {next}, but its log ends at {end}"
             ),
             Self::SecondWriter { offset } => write!(
                 f,
-                "{name}: at the target's offset {offset} there is something that this mirror did not write: find out who else writes to the topic and end it, then mirror \
-                 the topic anew, or set delivery.guarantee=at-least-once to share it"
+                "{name}: at the target's offset {offset} there is something that this mirror did not write: find out who else writes to the topic and \
+                 end it, or set delivery.guarantee=at-least-once to share it"
             ),
             Self::OffsetsTaken { next, end } => write!(
                 f,
@@ -183,6 +212,10 @@ impl fmt::Display for PartitionState {
                 )
             }
             Self::SourceCorrupt { offset, error } => write!(f, "{name}: source offset {offset}: {error}"),
+            Self::Aborted { state, .. } => write!(
+                f,
+                "{name}: an operator left it stopped, it was {state}: to go on, stop the worker and decide otherwise by `towpath worker resolve`"
+            ),
             Self::PluginFailed { offset, error } => write!(f, "{name}: source offset {offset}: {error}"),
         }
     }

@@ -4,11 +4,14 @@
 mod support;
 
 use support::connect;
-use towpath_domain::{GroupId, Offset, Partition};
+use towpath_domain::{
+    ClusterId, GroupId, Offset, Partition, TopicId,
+    offset_map::{Run, Runs},
+};
 use towpath_embedded::{Cluster, Options};
 use towpath_wire::{
     Client, Topics,
-    positions::{Checkpoint, CheckpointKey, Followed, Positions},
+    positions::{Checkpoint, CheckpointKey, Followed, PositionKey, Positions},
 };
 
 fn row(group: &str, target: i64) -> (CheckpointKey, Checkpoint) {
@@ -89,5 +92,45 @@ async fn a_table_that_was_created_again_is_read_from_its_start() {
         .unwrap();
     followed.refresh(&read).await.unwrap();
     assert_eq!(offsets(&followed), [("b".to_owned(), 6)]);
+    cluster.shutdown().await;
+}
+
+#[tokio::test]
+async fn chunks_that_hold_no_more_are_taken_away_and_those_of_others_stay() {
+    let cluster = Cluster::start(Options::default()).await.unwrap();
+    let (client, positions) = table(&cluster).await;
+    assert!(positions.sealed().await.unwrap().is_none());
+    let topics = client.metadata(Topics::All).await.unwrap();
+    let is_there = topics.iter().any(|topic| topic.name.as_str() == "positions-runs");
+    assert!(!is_there, "looking creates no topic");
+
+    let key = |partition| PositionKey {
+        connector: "orders".to_owned(),
+        source: ClusterId("west".to_owned()),
+        topic: TopicId::ZERO,
+        partition: Partition(partition),
+    };
+    let runs = |all: &[(i64, i64)]| -> Runs {
+        let run = |&(source, target): &(i64, i64)| Run {
+            source: Offset(source),
+            target: Offset(target),
+        };
+        all.iter().map(run).collect()
+    };
+    let chunks = [
+        (key(0), runs(&[(0, 0), (20, 10)])),
+        (key(0), runs(&[(20, 10), (40, 20)])),
+        (key(1), runs(&[(0, 0), (30, 10)])),
+    ];
+    positions.seal(chunks.to_vec()).await.unwrap();
+    let mut sealed = positions.sealed().await.unwrap().unwrap();
+    assert!(sealed.of(&key(0), Offset(25)).await.unwrap().is_some());
+    positions.unseal(&sealed, &[key(0)]).await.unwrap();
+    sealed.refresh().await.unwrap();
+    assert_eq!(sealed.oldest(&key(0)), None);
+    assert_eq!(
+        sealed.of(&key(1), Offset(5)).await.unwrap(),
+        Some(chunks[2].1.clone())
+    );
     cluster.shutdown().await;
 }

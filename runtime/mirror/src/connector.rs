@@ -26,6 +26,7 @@ mod checking;
 mod permissions;
 mod prepare;
 mod resolve;
+mod resolving;
 
 pub(crate) use prepare::{connect, onto_itself};
 

@@ -1,9 +1,12 @@
 //! Which topics of the source are mirrored, under which names, and from where: asked at the start and again and again.
 
+mod aborted;
 mod assign;
 mod starts;
 mod takeover;
 mod written;
+
+pub(crate) use takeover::offline;
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

@@ -16,6 +16,7 @@ mod discovery;
 #[doc(hidden)]
 pub mod fuzzing;
 mod registries;
+pub mod resolve;
 mod route;
 mod stages;
 pub mod status;

@@ -183,7 +183,12 @@ impl PartitionStatus {
     /// Why the partition stopped, when it did.
     pub(crate) fn trace(&self) -> Option<String> {
         let detail = self.detail.as_ref()?;
-        Some(format!("{}-{}: {detail}", self.topic, self.partition))
+        let decide = if detail.is_to_be_decided() {
+            "; stop the worker and decide by `towpath worker resolve`"
+        } else {
+            ""
+        };
+        Some(format!("{}-{}: {detail}{decide}", self.topic, self.partition))
     }
 
     pub(crate) fn lag(position: Option<i64>, end: Option<i64>) -> Option<i64> {

@@ -17,6 +17,7 @@ mod claim;
 mod follow;
 mod load;
 mod markers;
+mod resolved;
 pub(crate) mod stored;
 mod write;
 
@@ -81,6 +82,9 @@ pub struct Position {
     /// Records have the same offsets on both clusters (`offsets.mode=preserve`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserved: Option<Preserved>,
+    /// What an operator decided about the partition, when the row is of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<Resolved>,
 }
 
 /// Of a partition whose records have the same offsets on both clusters.
@@ -137,6 +141,7 @@ pub use chunks::Chunks;
 pub use claim::transactional_id;
 pub use follow::Followed;
 pub use markers::Hole;
+pub use resolved::{Resolved, Span};
 
 const PURPOSE: &str = "positions";
 

@@ -242,6 +242,12 @@ impl Broker {
         Batches::open(&self.data().join(format!("{topic}-{partition}")))
     }
 
+    /// The first segment of a partition's log.
+    pub fn segment(&self, topic: &str, partition: i32) -> PathBuf {
+        let folder = self.data().join(format!("{topic}-{partition}"));
+        folder.join(format!("{:020}.log", 0))
+    }
+
     /// Stops in order (SIGTERM): partitions are closed, nothing has to be recovered.
     pub fn stop(&mut self) -> Result<()> {
         self.process()?.stop(STOPPED)?;

@@ -13,6 +13,7 @@
 //! ```
 
 mod refusal;
+mod resolving;
 
 use std::{
     collections::BTreeMap,

@@ -650,7 +650,10 @@ fn a_target_topic_that_was_created_again_gets_nothing_until_it_is_mirrored_anew(
         replaced(status, 2000)
     })?;
     let failure = status.failure().unwrap_or_default();
-    ensure!(failure.contains("lacks them: mirror the topic anew"), "{failure}");
+    ensure!(
+        failure.contains("lacks them; stop the worker and decide by `towpath worker resolve`"),
+        "{failure}"
+    );
     worker.stop()?;
 
     Traffic::orders("replaced-b", 2, 2000)

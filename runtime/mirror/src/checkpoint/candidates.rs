@@ -87,6 +87,7 @@ mod tests {
             runs: Runs::default(),
             open: false,
             preserved: None,
+            resolved: None,
         };
         (key, position)
     }

@@ -105,6 +105,7 @@ mod tests {
                 .collect(),
             open: true,
             preserved: None,
+            resolved: None,
         }
     }
 

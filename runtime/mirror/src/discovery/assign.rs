@@ -67,6 +67,10 @@ impl Discovery {
                     },
                     _ => state.clone(),
                 };
+                let state = match self.aborted(topic, source.partition) {
+                    Some(aborted) => Err(aborted),
+                    None => state,
+                };
                 let (state, taken) = match (&self.exact, state) {
                     (Some(_), Ok(found)) => match taken.remove(&source) {
                         Some(Ok(taken)) => (Ok(found), Some(taken)),
@@ -119,7 +123,7 @@ impl Discovery {
     }
 
     /// The topic id that the stored positions of this name are of, when the topic now has another one.
-    fn recreated(&self, topic: &TopicMetadata) -> Option<TopicId> {
+    pub(super) fn recreated(&self, topic: &TopicMetadata) -> Option<TopicId> {
         let stored = *self.stored_ids.get(&topic.name)?;
         let has_positions =
             |partition: &PartitionMetadata| self.stored.contains_key(&(topic.id, partition.partition));

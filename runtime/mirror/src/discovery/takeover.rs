@@ -5,6 +5,8 @@
 //! never both. Of a compacted source, or behind plugins, it may be something else. Then an empty transaction of the bucket's producer shuts out the former
 //! owner's epoch first: one offset of the target, which no consumer sees.
 
+pub(crate) mod offline;
+
 use std::collections::{BTreeMap, HashMap};
 
 use towpath_domain::{
@@ -88,6 +90,9 @@ impl Discovery {
                     topic: (*target).clone(),
                     partition: source.partition,
                 };
+                if self.aborted(topic, source.partition).is_some() {
+                    continue;
+                }
                 let key = (topic.id, source.partition);
                 let position = self.stored.get(&key);
                 let start = position.map(|position| (position.offset, position.epoch));

@@ -94,6 +94,7 @@ impl Task {
             runs: lane.unsealed(&mark),
             open: lane.exact.is_some() && mark.is_open,
             preserved: lane.preserved(),
+            resolved: None,
         };
         (key, position)
     }

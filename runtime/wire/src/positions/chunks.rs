@@ -6,15 +6,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-use towpath_domain::{Offset, Partition, offset_map::Runs};
+use towpath_domain::{Offset, Partition, TopicName, offset_map::Runs};
 
 use super::{
-    PositionKey, Positions,
+    PositionKey, Positions, described,
     load::{self, Rows},
     stored, unfit,
     write::{self, Row},
 };
-use crate::{Error, batch::Record};
+use crate::{Error, KafkaError, batch::Record};
 
 /// The chunks of a topic: where they are. About 100 bytes a source partition and 24 a chunk.
 #[derive(Debug)]
@@ -77,10 +77,47 @@ impl Positions {
         Ok(chunks)
     }
 
+    /// As [`Positions::chunks`]; nothing where no chunk was ever stored, and no topic is created for them.
+    pub async fn sealed(&self) -> Result<Option<Chunks<'_>>, Error> {
+        let found = described(&self.client, &self.chunk_topic_name()).await?;
+        if found.error == Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) {
+            return Ok(None);
+        }
+        self.chunks().await.map(Some)
+    }
+
+    /// Takes away all chunks of these partitions: what they say of the target holds no more. Returns, and fails, as [`Positions::write`] does.
+    pub async fn unseal(&self, chunks: &Chunks<'_>, of: &[PositionKey]) -> Result<(), Error> {
+        let mut by_bucket: BTreeMap<Partition, Vec<Row>> = BTreeMap::new();
+        for of in of {
+            let bucket = Partition(of.bucket().0 as i32);
+            for from in chunks.places.get(of).into_iter().flat_map(BTreeMap::keys) {
+                let (of, from) = (of.clone(), *from);
+                let key = serde_json::to_vec(&Key { of, from }).expect("a key has only strings and numbers");
+                by_bucket.entry(bucket).or_default().push((key, None));
+            }
+        }
+        if by_bucket.is_empty() {
+            return Ok(());
+        }
+        let topic = self.chunk_topic().await?;
+        let batches = write::batches(topic, by_bucket)?;
+        topic.appender.lock().await.append(batches).await
+    }
+
+    fn chunk_topic_name(&self) -> TopicName {
+        TopicName::from(format!("{}-runs", self.topic))
+    }
+
     async fn chunk_topic(&self) -> Result<&Positions, Error> {
         let open = async {
-            let topic = format!("{}-runs", self.topic);
-            let opened = Box::pin(Self::open(self.client.clone(), &topic, self.replication_factor)).await?;
+            let topic = self.chunk_topic_name();
+            let opened = Box::pin(Self::open(
+                self.client.clone(),
+                topic.as_str(),
+                self.replication_factor,
+            ))
+            .await?;
             Ok(Box::new(opened))
         };
         self.chunk_topic.get_or_try_init(|| open).await.map(AsRef::as_ref)

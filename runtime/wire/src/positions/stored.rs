@@ -83,13 +83,13 @@ pub(crate) fn decode_value(bytes: &[u8]) -> Result<Position, String> {
 #[cfg(test)]
 mod tests {
     use towpath_domain::{
-        ClusterId, LeaderEpoch, Offset, Partition, TopicId,
+        ClusterId, Decision, LeaderEpoch, Offset, Partition, TopicId,
         offset_map::{Run, Runs},
     };
     use uuid::Uuid;
 
     use super::{
-        super::{Anchor, Preserved, TargetPosition},
+        super::{Anchor, Preserved, Resolved, Span, TargetPosition},
         *,
     };
 
@@ -114,6 +114,7 @@ mod tests {
             runs: Runs::default(),
             open: false,
             preserved: None,
+            resolved: None,
         }
     }
 
@@ -174,6 +175,30 @@ mod tests {
         );
         assert_eq!(String::from_utf8(encode_value(&preserved)).expect("JSON"), value);
         assert_eq!(decode_value(value.as_bytes()), Ok(preserved));
+    }
+
+    #[test]
+    fn what_an_operator_decided_is_in_the_row_that_it_is_of() {
+        let mut resolved = position();
+        resolved.resolved = Some(Resolved {
+            decision: Decision::Accept,
+            state: "data-loss".to_owned(),
+            at: 1_700_000_000_000,
+            source: Some(Span {
+                from: Offset(90),
+                to: Offset(100),
+            }),
+            target: None,
+        });
+        let value = VALUE.replace(
+            r#""anchor":null"#,
+            concat!(
+                r#""anchor":null,"resolved":{"decision":"accept","state":"data-loss","at":1700000000000,"#,
+                r#""source":{"from":90,"to":100}}"#
+            ),
+        );
+        assert_eq!(String::from_utf8(encode_value(&resolved)).expect("JSON"), value);
+        assert_eq!(decode_value(value.as_bytes()), Ok(resolved));
     }
 
     #[test]

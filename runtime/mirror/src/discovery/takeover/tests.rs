@@ -34,6 +34,7 @@ fn candidate(runs: &[(i64, i64)], open: bool, is_unstable: bool) -> Candidate {
         runs: runs.iter().map(run).collect(),
         open,
         preserved: None,
+        resolved: None,
     };
     Candidate {
         source: TopicPartition::new("a", 0),
