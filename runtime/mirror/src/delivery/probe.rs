@@ -14,7 +14,7 @@ use crate::config::Offsets;
 use towpath_domain::{Offset, TopicId, TopicName, TopicPartition};
 use towpath_wire::{
     Client, Connection, Error, Isolation, KafkaError, NewTopic, OffsetSpec, ProducePartition, ProduceRequest,
-    ProducerId, Topics,
+    ProducerId, Retry, Topics,
     batch::{Compression, Encoder, Headers, Outgoing, ProducerIdentity, Record, SourceSpan, Transactional},
 };
 
@@ -187,8 +187,8 @@ impl Probe<'_> {
         let found = match deleted {
             Ok(start) => Ok(start),
             Err(error) => match error.kafka() {
-                Some(refused) => Err(refused),
-                None => return Err(error),
+                Some(refused) if error.retry() == Retry::Never => Err(refused),
+                _ => return Err(error),
             },
         };
         if found != Ok(end) {

@@ -8,7 +8,7 @@ use kafka_protocol::messages::{
 };
 use towpath_domain::{Offset, TopicPartition};
 
-use super::{Client, Operation, leaders::by_topic};
+use super::{Client, leaders::by_topic};
 use crate::{Error, KafkaError, api::Call, fetch::topic_name};
 
 // === impl Client ===
@@ -46,9 +46,6 @@ impl Client {
                     let place = TopicPartition::new(topic.name.as_str(), partition.partition_index);
                     let result = match KafkaError::of(partition.error_code) {
                         None => Ok(Offset(partition.low_watermark)),
-                        Some(KafkaError::TOPIC_AUTHORIZATION_FAILED) => {
-                            Err(self.not_allowed(Operation::Delete, &place.topic))
-                        }
                         Some(error) => Err(connection.refusal(api, Some(place.to_string()), error, None)),
                     };
                     results.push((place, result));
