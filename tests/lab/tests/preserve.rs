@@ -340,3 +340,31 @@ fn a_target_that_has_records_already_and_one_that_gets_some_are_left_alone() -> 
     );
     worker.stop()
 }
+
+#[test]
+fn records_that_retention_took_before_they_were_read_are_given_up_and_both_logs_begin_behind_them()
+-> Result<()> {
+    let pair = Pair::shared();
+    let topic = "preserve-lost";
+    pair.source.admin()?.create_topic(topic, 1, &[])?;
+    let traffic = Traffic::text(topic, 1, 3000, 100);
+    traffic.produce(pair.source.bootstrap())?;
+    let mut worker = worker(pair, topic)?;
+    worker.start()?;
+    worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+    worker.stop()?;
+    traffic.then(3000).produce(pair.source.bootstrap())?;
+    pair.source.admin()?.delete_records(topic, 0, 4321)?;
+    worker.start()?;
+    worker.wait_for("the partition to stop", SOON, |status| {
+        are_in_state(status, topic, 1, "data-loss")
+    })?;
+    worker.stop()?;
+    worker.resolve(&["accept"])?;
+    worker.start()?;
+    worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+    wait_for_bounds(pair, topic)?;
+    worker.stop()?;
+    assert_eq!(assert_identical(pair, topic)?, 6000 - 4321);
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Instant};
 
 use towpath_domain::{Bucket, Offset, TopicPartition, state::PartitionState};
-use towpath_wire::{Error, ProducerId, Tail, batch::Outgoing, positions::Hole};
+use towpath_wire::{Error, ProducerId, Tail, TailBatch, batch::Outgoing, positions::Hole};
 
 use super::{Event, Task, lane::Gap};
 
@@ -90,13 +90,15 @@ impl Task {
             .iter()
             .map(|(index, (from, to))| Hole {
                 partition: self.lanes[*index].target.clone(),
-                from: (!self.lanes[*index].is_marked_in_part()).then_some(*from),
+                from: *from,
                 to: *to,
+                is_untouched: !self.lanes[*index].is_marked_in_part(),
             })
             .collect();
+        // With the end of what is before: a log that has lost it would have markers there.
         let from: HashMap<TopicPartition, Offset> = lanes
             .iter()
-            .map(|(index, (from, _))| (self.lanes[*index].target.clone(), *from))
+            .map(|(index, (from, _))| (self.lanes[*index].target.clone(), Offset((from.0 - 1).max(0))))
             .collect();
         let positions = std::sync::Arc::clone(&self.options.positions);
         let client = self.options.target.clone();
@@ -145,8 +147,9 @@ impl Task {
                 continue;
             }
             match tails.remove(&lane.target) {
-                Some(Ok(tail)) => match check(&tail, producer, range.1) {
-                    Ok(()) => lane.marked(producer, range),
+                Some(Ok(tail)) => match check(&tail, producer, range, lane.record_before(range.0)) {
+                    Ok(true) => lane.marked(producer, range),
+                    Ok(false) => lane.not_marked(Instant::now()),
                     Err(state) => {
                         lane.stop(state);
                         tracing::error!(partition = %lane.source, "{}", lane.state);
@@ -162,9 +165,30 @@ impl Task {
     }
 }
 
-/// All that is there are markers of ours, and they end where the next record has its place.
-fn check(tail: &Tail, producer: ProducerId, to: Offset) -> Result<(), PartitionState> {
-    for batch in &tail.batches {
+/// Whether all that is there are markers of ours, up to where the next record has its place. `before`: whose record is before them.
+fn check(
+    tail: &Tail,
+    producer: ProducerId,
+    (from, to): (Offset, Offset),
+    before: Option<i64>,
+) -> Result<bool, PartitionState> {
+    if tail.end < from {
+        return Err(PartitionState::TargetDiverged {
+            next: from,
+            end: tail.end,
+        });
+    }
+    let is_before = |batch: &&TailBatch| batch.next <= from;
+    let (ours, markers): (Vec<&TailBatch>, Vec<&TailBatch>) = tail.batches.iter().partition(is_before);
+    if let (Some(batch), Some(before)) = (ours.last(), before)
+        && (batch.is_control || batch.producer != before)
+    {
+        return Err(PartitionState::TargetDiverged {
+            next: from,
+            end: batch.first,
+        });
+    }
+    for batch in markers {
         if !batch.is_control || batch.producer != producer.id {
             return Err(PartitionState::SecondWriter { offset: batch.first });
         }
@@ -172,11 +196,63 @@ fn check(tail: &Tail, producer: ProducerId, to: Offset) -> Result<(), PartitionS
             return Err(PartitionState::Fenced);
         }
     }
-    if tail.end == to {
-        Ok(())
-    } else {
-        Err(PartitionState::SecondWriter {
-            offset: tail.end.min(to),
-        })
+    if tail.end > to {
+        return Err(PartitionState::SecondWriter { offset: to });
+    }
+    Ok(tail.end == to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: ProducerId = ProducerId { id: 9, epoch: 2 };
+
+    /// What follows 100: each one offset, by producer, epoch, and whether it is a marker.
+    fn found(batches: &[(i64, i16, bool)], before: Option<i64>) -> Result<bool, PartitionState> {
+        let batches: Vec<TailBatch> = (99..)
+            .zip(batches)
+            .map(|(first, &(producer, epoch, is_control))| TailBatch {
+                first: Offset(first),
+                next: Offset(first + 1),
+                producer,
+                epoch,
+                is_control,
+            })
+            .collect();
+        let end = Offset(99 + batches.len() as i64);
+        check(&Tail { end, batches }, OWN, (Offset(100), Offset(102)), before)
+    }
+
+    #[test]
+    fn a_gap_is_taken_when_all_in_it_are_markers_of_ours() {
+        const RECORD: (i64, i16, bool) = (9, 2, false);
+        const MARKER: (i64, i16, bool) = (9, 2, true);
+        assert_eq!(found(&[RECORD, MARKER, MARKER], Some(9)), Ok(true));
+        assert_eq!(found(&[MARKER, MARKER, MARKER], None), Ok(true));
+        assert_eq!(found(&[RECORD, MARKER], Some(9)), Ok(false), "one is missing");
+        let foreign = |offset| {
+            Err(PartitionState::SecondWriter {
+                offset: Offset(offset),
+            })
+        };
+        assert_eq!(found(&[RECORD, MARKER, (7, 0, false)], Some(9)), foreign(101));
+        assert_eq!(found(&[RECORD, (7, 0, true), MARKER], Some(9)), foreign(100));
+        assert_eq!(found(&[RECORD, MARKER, MARKER, MARKER], Some(9)), foreign(102));
+        assert_eq!(
+            found(&[RECORD, (9, 3, true)], Some(9)),
+            Err(PartitionState::Fenced)
+        );
+        // A log that has lost its last record has a marker in its place.
+        for batches in [&[MARKER, MARKER, MARKER][..], &[]] {
+            let state = found(batches, Some(9)).unwrap_err();
+            assert_eq!(
+                state,
+                PartitionState::TargetDiverged {
+                    next: Offset(100),
+                    end: Offset(99)
+                }
+            );
+        }
     }
 }

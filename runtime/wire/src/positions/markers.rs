@@ -17,9 +17,11 @@ const ROUNDS: i64 = 100;
 #[derive(Clone, Debug)]
 pub struct Hole {
     pub partition: TopicPartition,
-    /// Where the log ends, where that is certain: not after a call that failed.
-    pub from: Option<Offset>,
+    /// Where the log ends without its markers. One that ends before has lost something, and gets none.
+    pub from: Offset,
     pub to: Offset,
+    /// No marker can be there yet: a call that failed may have left some.
+    pub is_untouched: bool,
 }
 
 /// A bucket's producer.
@@ -28,6 +30,16 @@ pub(super) struct Claimed {
     producer: ProducerId,
     /// no marker of it is on its way
     is_settled: bool,
+}
+
+// === impl Hole ===
+
+impl Hole {
+    /// How many markers are missing when the log ends there.
+    fn lacks(&self, end: Offset) -> (TopicPartition, i64) {
+        let missing = if end < self.from { 0 } else { self.to.0 - end.0 };
+        (self.partition.clone(), missing)
+    }
 }
 
 // === impl Claimed ===
@@ -67,9 +79,8 @@ impl Positions {
         let id = transactional_id(self.topic.as_str(), connector, bucket);
         let mut left = holes
             .iter()
-            .map(|hole| Some((hole.partition.clone(), hole.to.0 - hole.from?.0)))
-            .collect::<Option<Vec<(TopicPartition, i64)>>>()
-            .filter(|_| claimed.is_settled);
+            .map(|hole| (hole.is_untouched && claimed.is_settled).then(|| hole.lacks(hole.from)))
+            .collect::<Option<Vec<(TopicPartition, i64)>>>();
         // Until it has succeeded nobody knows how far it came.
         claimed.is_settled = false;
         loop {
@@ -130,7 +141,7 @@ impl Positions {
                 cause,
             };
             match listed.get(partition) {
-                Some(Ok(end)) => left.push((partition.clone(), hole.to.0 - end.offset.0)),
+                Some(Ok(end)) => left.push(hole.lacks(end.offset)),
                 Some(Err(cause)) => return Err(unlisted(Some(*cause))),
                 None => return Err(unlisted(None)),
             }

@@ -130,6 +130,12 @@ impl Lane {
         });
     }
 
+    /// Whose record is right before this offset, if one is: not where markers are, or where the reckoning begins.
+    pub(in crate::task) fn record_before(&self, from: Offset) -> Option<i64> {
+        let anchor = self.exact.as_ref()?.plan.anchor;
+        (anchor.offset < from).then_some(anchor.producer)
+    }
+
     /// Some of the markers may be there.
     pub(in crate::task) fn not_marked(&mut self, now: Instant) {
         if let Some(exact) = &mut self.exact {
