@@ -17,8 +17,23 @@ pub struct Row {
 
 /// Every record of a partition, in order; none when it is not there.
 pub fn rows(cluster: &Cluster, topic: &str, partition: i32) -> Vec<Row> {
+    let placed = places(cluster, topic, partition);
+    placed.rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// A log by its offsets.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Placed {
+    pub start: i64,
+    pub end: i64,
+    /// Those that a consumer may see.
+    pub rows: Vec<(i64, Row)>,
+}
+
+/// Every record of a partition with its offset; nothing when it is not there.
+pub fn places(cluster: &Cluster, topic: &str, partition: i32) -> Placed {
     let Ok(log) = cluster.log(topic, partition) else {
-        return Vec::new();
+        return Placed::default();
     };
     let mut rows = Vec::new();
     for bytes in log.batches {
@@ -27,16 +42,27 @@ pub fn rows(cluster: &Cluster, topic: &str, partition: i32) -> Vec<Row> {
                 panic!("{topic}-{partition} has something else than batches")
             };
             batch.verify_crc().unwrap();
+            if batch.is_control() {
+                continue;
+            }
             let records = decode(&batch, &Limits::default()).unwrap();
-            rows.extend(records.iter().map(|record| Row {
-                timestamp: record.timestamp,
-                key: record.key.map(<[u8]>::to_vec),
-                value: record.value.map(<[u8]>::to_vec),
-                headers: record.headers.raw().to_vec(),
+            let visible = records.iter().filter(|record| record.offset.0 >= log.start);
+            rows.extend(visible.map(|record| {
+                let row = Row {
+                    timestamp: record.timestamp,
+                    key: record.key.map(<[u8]>::to_vec),
+                    value: record.value.map(<[u8]>::to_vec),
+                    headers: record.headers.raw().to_vec(),
+                };
+                (record.offset.0, row)
             }));
         }
     }
-    rows
+    Placed {
+        start: log.start,
+        end: log.end,
+        rows,
+    }
 }
 
 /// At least once, in order: every record of the source, and what is there again goes back no more often than `rewinds` and goes on in

@@ -14,6 +14,7 @@ use super::content::{self, Row};
 
 pub const TOPIC: &str = "orders";
 pub const PARTITIONS: i32 = 2;
+const WRITER: &str = "writer";
 /// And the user's password.
 const USER: &str = "towpath";
 
@@ -111,6 +112,29 @@ impl Pair {
         Ok(doubled)
     }
 
+    /// Compares everything where each record has its offset on both sides.
+    pub fn compare_places(&self) -> Result<(), String> {
+        for partition in 0..PARTITIONS {
+            let source = content::places(&self.source, TOPIC, partition);
+            let target = content::places(&self.target, TOPIC, partition);
+            if source == target {
+                continue;
+            }
+            let bounds = |placed: &content::Placed| (placed.start, placed.rows.len(), placed.end);
+            let first = source
+                .rows
+                .iter()
+                .zip(&target.rows)
+                .find(|(source, target)| source != target);
+            return Err(format!(
+                "partition {partition}: start, records and end are {:?} on the source, {:?} on the target; the first that differ: {first:?}",
+                bounds(&source),
+                bounds(&target)
+            ));
+        }
+        Ok(())
+    }
+
     pub async fn shutdown(self) {
         self.source.shutdown().await;
         self.target.shutdown().await;
@@ -194,6 +218,27 @@ impl Writer {
             assert!(Instant::now() < deadline, "the source cannot be written: {what}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// The log begins there from now on.
+    pub async fn delete_before(&self, partition: i32, offset: i64) {
+        let place = TopicPartition::new(TOPIC, partition);
+        let mut deleted = self
+            .client
+            .delete_records(&[(place.clone(), Offset(offset))])
+            .await;
+        deleted.remove(&place).unwrap().unwrap();
+    }
+
+    /// Offsets without a record: an empty transaction. When it fails it may stay open, until the next one begins.
+    pub async fn try_mark(&self, partition: i32) -> Result<(), towpath_wire::Error> {
+        let place = TopicPartition::new(TOPIC, partition);
+        let producer = self
+            .client
+            .init_transactional(WRITER, Duration::from_secs(60))
+            .await?;
+        self.client.add_partitions(WRITER, producer, &[place]).await?;
+        self.client.end_transaction(WRITER, producer, true).await
     }
 
     async fn leader(&mut self, partition: i32) -> Result<Connection, String> {

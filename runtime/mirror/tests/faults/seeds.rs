@@ -36,23 +36,44 @@ enum Event {
     },
     StopWorker,
     KillWorker,
+    /// an offset without a record
+    Mark {
+        partition: i32,
+    },
 }
 
-const REQUIRED: [(&str, &str); 1] = [("exactly.once.support", "required")];
+/// Which offsets records have on the target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mode {
+    Translate,
+    Preserve,
+}
+
 const SEEDS: u64 = 50;
+/// Of preserved offsets: each takes longer, for the sake of the markers.
+const PRESERVING_SEEDS: u64 = 30;
 const AT_A_TIME: usize = 10;
 const BROKERS: i32 = 3;
 const EVENTS: usize = 24;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_seeds_of_random_faults_lose_nothing_and_double_nothing() {
+    run_all(SEEDS, Mode::Translate).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thirty_seeds_of_random_faults_change_no_offset() {
+    run_all(PRESERVING_SEEDS, Mode::Preserve).await;
+}
+
+async fn run_all(seeds: u64, mode: Mode) {
     let seeds = match seed_of_environment() {
         Some(seed) => seed..seed + 1,
-        None => 0..SEEDS,
+        None => 0..seeds,
     };
     let mut results = stream::iter(seeds)
         .map(|seed| async move {
-            let result = timeout(4 * PATIENCE, run(seed)).await;
+            let result = timeout(4 * PATIENCE, run(seed, mode)).await;
             (seed, result.unwrap_or_else(|_| Err("it hangs".to_owned())))
         })
         .buffer_unordered(AT_A_TIME);
@@ -71,12 +92,16 @@ async fn fifty_seeds_of_random_faults_lose_nothing_and_double_nothing() {
     );
 }
 
-async fn run(seed: u64) -> Result<String, String> {
+async fn run(seed: u64, mode: Mode) -> Result<String, String> {
     let mut random = StdRng::seed_from_u64(seed);
     let pair = Pair::start(BROKERS as usize, seed).await;
     let mut writer = Writer::new(&pair.source).await;
     writer.write_all(3, 20).await;
-    let mut mirror = Mirror::run(prepare_with(&pair, &REQUIRED).await?);
+    if mode == Mode::Preserve {
+        // Amid a batch.
+        writer.delete_before(0, 25).await;
+    }
+    let mut mirror = Mirror::run(prepare_with(&pair, mode.keys()).await?);
     // Odd seeds have the worse days.
     let faults = if seed.is_multiple_of(2) {
         Random::gentle
@@ -89,11 +114,12 @@ async fn run(seed: u64) -> Result<String, String> {
     let mut happened = Vec::new();
     let mut restarts = 0;
     for _ in 0..EVENTS {
-        let event = event(&mut random);
+        let event = event(&mut random, mode);
         happened.push(event);
         match event {
             // It is there or not: the source's log says.
             Event::Write { partition, records } => drop(writer.try_write(partition, records).await),
+            Event::Mark { partition } => drop(writer.try_mark(partition).await),
             Event::RestartBroker { of_source, broker } => {
                 cluster(&pair, of_source).restart_broker(broker).await.unwrap()
             }
@@ -121,7 +147,7 @@ async fn run(seed: u64) -> Result<String, String> {
                     mirror.kill().await;
                 }
                 restarts += 1;
-                mirror = Mirror::run(started_with(&pair, &REQUIRED, || true).await?);
+                mirror = Mirror::run(started_with(&pair, mode.keys(), || true).await?);
             }
         }
         sleep(Duration::from_millis(random.random_range(1..60))).await;
@@ -130,8 +156,12 @@ async fn run(seed: u64) -> Result<String, String> {
     pair.source.faults().calm();
     pair.target.faults().calm();
     writer.write_all(1, 20).await;
+    if mode == Mode::Preserve {
+        // Ends what a fault has left open, too.
+        while writer.try_mark(1).await.is_err() {}
+    }
 
-    let end = poll(|| match pair.compare(0) {
+    let end = poll(|| match mode.compare(&pair) {
         Ok(_) => Some(Ok(())),
         Err(_) => mirror.failed().map(Err),
     });
@@ -139,13 +169,13 @@ async fn run(seed: u64) -> Result<String, String> {
         Some(Ok(())) => {}
         Some(Err(trace)) => return Err(format!("it gave up: {trace}; after {happened:?}")),
         None => {
-            let missing = pair.compare(0);
+            let missing = mode.compare(&pair);
             return Err(format!("{missing:?}; {:?}; after {happened:?}", mirror.status()));
         }
     }
     mirror.stop().await;
     // Nothing comes behind what is whole.
-    pair.compare(0)
+    mode.compare(&pair)
         .map_err(|what| format!("{what}; after {happened:?}"))?;
     let records: usize = (0..PARTITIONS)
         .map(|partition| pair.rows(partition).0.len())
@@ -154,11 +184,33 @@ async fn run(seed: u64) -> Result<String, String> {
     Ok(format!("{records} records, {faults} faults, {restarts} restarts"))
 }
 
-fn event(random: &mut StdRng) -> Event {
+// === impl Mode ===
+
+impl Mode {
+    fn keys(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Translate => &[("exactly.once.support", "required")],
+            Self::Preserve => &[("offsets.mode", "preserve")],
+        }
+    }
+
+    fn compare(self, pair: &Pair) -> Result<(), String> {
+        match self {
+            Self::Translate => pair.compare(0).map(drop),
+            Self::Preserve => pair.compare_places(),
+        }
+    }
+}
+
+fn event(random: &mut StdRng, mode: Mode) -> Event {
     let of_source = random.random_bool(0.5);
     let broker = random.random_range(1..=BROKERS);
     let partition = random.random_range(0..PARTITIONS);
-    match random.random_range(0..20) {
+    let kinds = match mode {
+        Mode::Translate => 20,
+        Mode::Preserve => 25,
+    };
+    match random.random_range(0..kinds) {
         0..10 => Event::Write {
             partition,
             records: random.random_range(1..40),
@@ -171,7 +223,8 @@ fn event(random: &mut StdRng) -> Event {
             to: broker,
         },
         18 => Event::StopWorker,
-        _ => Event::KillWorker,
+        19 => Event::KillWorker,
+        _ => Event::Mark { partition },
     }
 }
 
