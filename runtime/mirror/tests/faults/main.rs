@@ -5,6 +5,7 @@
 mod content;
 mod delivery;
 mod followers;
+mod gaps;
 mod matrix;
 mod mirror;
 mod pair;

@@ -161,11 +161,16 @@ async fn run(seed: u64, mode: Mode) -> Result<String, String> {
         while writer.try_mark(1).await.is_err() {}
     }
 
-    let end = poll(|| match mode.compare(&pair) {
-        Ok(_) => Some(Ok(())),
-        Err(_) => mirror.failed().map(Err),
-    });
-    match end.await {
+    let mut end = arrival(mode, &pair, &mirror).await;
+    if let Some(Err(trace)) = &end
+        && mode.is_safe(trace)
+    {
+        mirror.stop().await;
+        restarts += 1;
+        mirror = Mirror::run(started_with(&pair, mode.keys(), || true).await?);
+        end = arrival(mode, &pair, &mirror).await;
+    }
+    match end {
         Some(Ok(())) => {}
         Some(Err(trace)) => return Err(format!("it gave up: {trace}; after {happened:?}")),
         None => {
@@ -184,6 +189,15 @@ async fn run(seed: u64, mode: Mode) -> Result<String, String> {
     Ok(format!("{records} records, {faults} faults, {restarts} restarts"))
 }
 
+/// Everything is there, or the mirror has given up.
+async fn arrival(mode: Mode, pair: &Pair, mirror: &Mirror) -> Option<Result<(), String>> {
+    poll(|| match mode.compare(pair) {
+        Ok(_) => Some(Ok(())),
+        Err(_) => mirror.failed().map(Err),
+    })
+    .await
+}
+
 // === impl Mode ===
 
 impl Mode {
@@ -192,6 +206,13 @@ impl Mode {
             Self::Translate => &[("exactly.once.support", "required")],
             Self::Preserve => &[("offsets.mode", "preserve")],
         }
+    }
+
+    /// Whether it has stopped before anything could be wrong, and somebody starts it again: where offsets are preserved a cluster without coordinators is no
+    /// reason to go on without them, and who may have lost its place to another owner writes nothing more.
+    fn is_safe(self, trace: &str) -> bool {
+        let is_without = trace.contains("COORDINATOR_NOT_AVAILABLE") || trace.contains("fenced");
+        self == Self::Preserve && is_without
     }
 
     fn compare(self, pair: &Pair) -> Result<(), String> {

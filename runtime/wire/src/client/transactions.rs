@@ -33,12 +33,33 @@ impl Client {
         transactional_id: &str,
         timeout: Duration,
     ) -> Result<ProducerId, Error> {
+        let nobody = ProducerId { id: -1, epoch: -1 };
+        self.next_epoch(transactional_id, nobody, timeout).await
+    }
+
+    /// The next epoch of an id that is still this producer's (KIP-360): requests of the epoch before that come late have no effect from then on. No transaction
+    /// may be open. PRODUCER_FENCED when somebody else has taken the id over. Needs Kafka 2.5.
+    pub async fn renew_transactional(
+        &self,
+        transactional_id: &str,
+        producer: ProducerId,
+        timeout: Duration,
+    ) -> Result<ProducerId, Error> {
+        self.next_epoch(transactional_id, producer, timeout).await
+    }
+
+    async fn next_epoch(
+        &self,
+        transactional_id: &str,
+        expected: ProducerId,
+        timeout: Duration,
+    ) -> Result<ProducerId, Error> {
         let of = Coordinated::Transaction(transactional_id.to_owned());
         let request = InitProducerIdRequest::default()
             .with_transactional_id(Some(id(transactional_id)))
             .with_transaction_timeout_ms(millis(timeout))
-            .with_producer_id((-1).into())
-            .with_producer_epoch(-1);
+            .with_producer_id(expected.id.into())
+            .with_producer_epoch(expected.epoch);
         self.at_coordinator(
             &of,
             |_| request.clone(),

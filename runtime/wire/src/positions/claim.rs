@@ -39,7 +39,7 @@ pub(super) async fn claim(table: &Positions, connector: &str) -> Result<Vec<Prod
     let ids: Vec<String> = (0..Bucket::COUNT)
         .map(|bucket| transactional_id(table.topic.as_str(), connector, Bucket(bucket)))
         .collect();
-    let timeout = table.client.options().request_timeout;
+    let timeout = table.transaction_timeout();
     let producers = try_join_all(ids.iter().map(|id| table.client.init_transactional(id, timeout))).await?;
     let key = serde_json::to_vec(&Key {
         claimed: connector.to_owned(),

@@ -4,12 +4,15 @@
 //! is known only while none is on its way: a transaction is ended a second time, and when that is answered the markers of the first are written
 //! (`TransactionCoordinator`: CONCURRENT_TRANSACTIONS until then).
 
+use std::time::Duration;
+
 use towpath_domain::{Bucket, Offset, TopicPartition};
 
 use super::{Positions, transactional_id};
 use crate::{Error, Isolation, KafkaError, OffsetSpec, ProducerId};
 
 const PURPOSE: &str = "offsets without a record";
+const OPEN: Duration = Duration::from_secs(60);
 /// Transactions between two looks at the ends.
 const ROUNDS: i64 = 100;
 
@@ -28,8 +31,18 @@ pub struct Hole {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claimed {
     producer: ProducerId,
-    /// no marker of it is on its way
-    is_settled: bool,
+    markers: Markers,
+}
+
+/// What is known of a bucket's markers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Markers {
+    /// none is on its way
+    Settled,
+    /// some may be
+    Open,
+    /// none can be but of late requests, whose epoch is being taken away, or was
+    Renewing,
 }
 
 // === impl Hole ===
@@ -48,7 +61,7 @@ impl Claimed {
     pub(super) fn new(producer: ProducerId) -> Self {
         Self {
             producer,
-            is_settled: true,
+            markers: Markers::Settled,
         }
     }
 }
@@ -75,22 +88,35 @@ impl Positions {
         let Some(claimed) = claimed.as_mut() else {
             return Err(own(format!("bucket {} was not claimed", bucket.0)));
         };
-        let producer = claimed.producer;
         let id = transactional_id(self.topic.as_str(), connector, bucket);
         let mut left = holes
             .iter()
-            .map(|hole| (hole.is_untouched && claimed.is_settled).then(|| hole.lacks(hole.from)))
+            .map(|hole| {
+                (hole.is_untouched && claimed.markers == Markers::Settled).then(|| hole.lacks(hole.from))
+            })
             .collect::<Option<Vec<(TopicPartition, i64)>>>();
-        // Until it has succeeded nobody knows how far it came.
-        claimed.is_settled = false;
+        if claimed.markers == Markers::Settled {
+            // Until it has succeeded nobody knows how far it came.
+            claimed.markers = Markers::Open;
+        }
         loop {
             let mut open = match left.take() {
                 Some(left) => left,
                 None => {
-                    self.settle(&id, producer).await?;
+                    if claimed.markers == Markers::Open {
+                        self.settle(&id, claimed.producer).await?;
+                    }
+                    // What was given up may still come, and would begin or end transactions of what follows. Whether this was done may not be known either:
+                    // then it is asked for again as it was.
+                    claimed.markers = Markers::Renewing;
+                    let timeout = self.transaction_timeout();
+                    let renewed = self.client.renew_transactional(&id, claimed.producer, timeout);
+                    claimed.producer = renewed.await?;
+                    claimed.markers = Markers::Open;
                     self.left(holes).await?
                 }
             };
+            let producer = claimed.producer;
             open.retain(|(_, left)| *left > 0);
             let is_last = open.iter().all(|(_, left)| *left <= ROUNDS);
             for round in 0..ROUNDS {
@@ -105,10 +131,16 @@ impl Positions {
             }
             if is_last {
                 self.settle(&id, producer).await?;
-                claimed.is_settled = true;
+                claimed.markers = Markers::Settled;
                 return Ok(producer);
             }
         }
+    }
+
+    /// After that a coordinator ends a transaction by itself, and shuts its owner out: longer than it takes to begin one and to fail to end it. Of an owner
+    /// that died amid one, and that nobody has taken over, readers of committed records wait for so long.
+    pub(super) fn transaction_timeout(&self) -> Duration {
+        OPEN + 2 * self.client.options().request_timeout
     }
 
     /// Waits until no marker is on its way: none of a call that failed, of which nobody knows how far it came, either.
