@@ -145,6 +145,28 @@ pub use resolved::{Resolved, Span};
 
 const PURPOSE: &str = "positions";
 
+// === impl Anchor ===
+
+impl Anchor {
+    /// The sequence of the record at this offset of the target; from 2^31 - 1 it goes on at 0.
+    pub fn sequence_at(&self, target: Offset) -> i32 {
+        let distance = target.0 - self.offset.0;
+        ((i64::from(self.sequence) + distance) & i64::from(i32::MAX)) as i32
+    }
+
+    /// Behind markers that this producer has from `from` to `to`: the sequence goes on there, or begins under another epoch.
+    #[must_use]
+    pub fn behind(&self, producer: ProducerId, (from, to): (Offset, Offset)) -> Self {
+        let is_same = (producer.id, producer.epoch) == (self.producer, self.epoch);
+        Self {
+            producer: producer.id,
+            epoch: producer.epoch,
+            sequence: if is_same { self.sequence_at(from) } else { 0 },
+            offset: to,
+        }
+    }
+}
+
 // === impl Positions ===
 
 impl Positions {

@@ -6,6 +6,7 @@
 //! owner's epoch first: one offset of the target, which no consumer sees.
 
 pub(crate) mod offline;
+mod preserving;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,8 +22,6 @@ use towpath_wire::{
 
 use super::{Discovery, Ready};
 use crate::task::Plan;
-
-mod preserving;
 
 /// A partition that this worker has from here on.
 pub(super) struct Taken {

@@ -8,7 +8,7 @@ use towpath_domain::{
     state::PartitionState,
 };
 use towpath_wire::{
-    Error, Isolation, OffsetSpec, TailBatch,
+    Error, Isolation, OffsetSpec, ProducerId, TailBatch,
     positions::{Anchor, Position, Preserved},
 };
 
@@ -17,18 +17,11 @@ use crate::{config::Offsets, task::Plan};
 
 /// Behind a marker of the bucket's producer: its sequence goes on there, or begins under another epoch.
 pub(super) fn behind(anchor: Anchor, marker: &TailBatch) -> Anchor {
-    let is_same = (marker.producer, marker.epoch) == (anchor.producer, anchor.epoch);
-    let sequence = i64::from(anchor.sequence) + (marker.first.0 - anchor.offset.0);
-    Anchor {
-        producer: marker.producer,
+    let producer = ProducerId {
+        id: marker.producer,
         epoch: marker.epoch,
-        sequence: if is_same {
-            (sequence & i64::from(i32::MAX)) as i32
-        } else {
-            0
-        },
-        offset: marker.next,
-    }
+    };
+    anchor.behind(producer, (marker.first, marker.next))
 }
 
 /// What a row says of preserved offsets, or could: what was translated goes on so when all is where it would be anyway.

@@ -80,8 +80,7 @@ impl Plan {
 
     /// The sequence of the record at this target offset.
     pub(super) fn sequence(&self, target: Offset) -> i32 {
-        let distance = target.0 - self.anchor.offset.0;
-        ((i64::from(self.anchor.sequence) + distance) & i64::from(i32::MAX)) as i32
+        self.anchor.sequence_at(target)
     }
 
     /// Gives the batch its place behind the one before.
@@ -215,13 +214,7 @@ impl Plan {
 
     /// The offsets from `from` to `to` are taken by markers of this producer: behind them its sequence goes on, or begins.
     pub(super) fn marked(&mut self, producer: ProducerId, (from, to): (Offset, Offset)) {
-        let is_same = (producer.id, producer.epoch) == (self.anchor.producer, self.anchor.epoch);
-        self.anchor = Anchor {
-            producer: producer.id,
-            epoch: producer.epoch,
-            sequence: if is_same { self.sequence(from) } else { 0 },
-            offset: to,
-        };
+        self.anchor = self.anchor.behind(producer, (from, to));
         self.next = self.next.max(to);
     }
 
