@@ -91,6 +91,9 @@ impl Transformation for MaskField {
             match (self.paths.find(value, &mut self.found), self.on_invalid) {
                 (Ok(()), _) if self.found.is_empty() => {}
                 (Ok(()), _) => {
+                    if edits.is_empty() {
+                        edits.reserve_values(values.len(), values.data.len());
+                    }
                     edits.write_value(index, |out| splice(value, &self.found, &self.replacement, out));
                 }
                 (Err(error), OnInvalid::Reject) => {

@@ -29,7 +29,7 @@ enum Command {
     Worker(worker::Worker),
     /// Mirror generated records between two embedded clusters through two plugins, and compare every one; needs nothing else
     Demo(demo::Arguments),
-    /// Look at topics
+    /// Compare topics, and mirror them anew
     #[command(subcommand)]
     Topic(topic::Command),
     /// Begin, build, test, inspect and measure plugins; needs no cluster

@@ -1,6 +1,7 @@
 //! `towpath topic`: commands about topics.
 
 mod client;
+mod reseed;
 
 use std::{
     io::{IsTerminal, Write},
@@ -19,6 +20,8 @@ use crate::failure::Failure;
 pub(crate) enum Command {
     /// Compare two topics record by record, and show the first difference; exit code 0 only when they are equal
     Verify(Verify),
+    /// Mirror a topic anew: delete it on the target and forget what was mirrored, while no worker runs its connector
+    Reseed(reseed::Reseed),
 }
 
 #[derive(clap::Args)]
@@ -73,7 +76,13 @@ enum Output {
 }
 
 pub(crate) fn run(command: &Command, environment: &Environment) -> Result<ExitCode, Failure> {
-    let Command::Verify(arguments) = command;
+    match command {
+        Command::Verify(arguments) => verify(arguments, environment),
+        Command::Reseed(arguments) => reseed::run(arguments, environment),
+    }
+}
+
+fn verify(arguments: &Verify, environment: &Environment) -> Result<ExitCode, Failure> {
     let target = arguments.target_topic.as_ref().unwrap_or(&arguments.topic);
     let endpoint = |servers, topic, config: Option<&Path>| -> Result<Endpoint, Vec<String>> {
         Ok(Endpoint {

@@ -10,20 +10,24 @@ use std::{
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use towpath_mirror::{claims::Claims, connector};
+use towpath_mirror::{claims::Claims, connector, ownership::Ownership};
 use towpath_plugin_host as host;
 use towpath_wire::Environment;
 
+mod buckets;
 mod class;
 mod connectors;
+pub(crate) mod deciding;
 mod file;
 mod limits;
+mod offsets;
 mod progress;
 mod properties;
 mod resolve;
 mod status_file;
 
 use crate::failure::Failure;
+use buckets::BucketsFile;
 use connectors::Connectors;
 use properties::Properties;
 
@@ -45,6 +49,8 @@ pub(crate) struct Worker {
 enum Command {
     /// Decide about partitions that have stopped, while no worker runs their connector
     Resolve(resolve::Arguments),
+    /// List or change where a connector's partitions go on, while no worker runs it
+    Offsets(offsets::Arguments),
 }
 
 #[derive(clap::Args)]
@@ -71,9 +77,13 @@ pub(crate) fn run(worker: &Worker, environment: &Environment) -> Result<ExitCode
         Worker {
             command: Some(Command::Resolve(arguments)),
             ..
+        } => resolve::run(arguments, environment),
+        Worker {
+            command: Some(Command::Offsets(arguments)),
+            ..
         } => {
             let properties = Properties::read(&arguments.config, environment)?;
-            block_on(resolve::run(arguments, properties))
+            block_on(offsets::run(arguments, properties))
         }
         Worker {
             run: Some(arguments), ..
@@ -99,7 +109,11 @@ fn block_on(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<Exi
 async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode, Failure> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
-    let worker = opened(&arguments.config, &properties).await?;
+    let mut buckets = properties.buckets.as_deref().map(BucketsFile::open).transpose()?;
+    let ownership = buckets
+        .as_ref()
+        .map_or_else(Ownership::everything, BucketsFile::ownership);
+    let worker = opened(&arguments.config, &properties, ownership).await?;
     let token = CancellationToken::new();
     let mut connectors = Connectors::new(worker, properties.defaults.clone(), token.clone());
     tokio::select! {
@@ -126,6 +140,9 @@ async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode,
                     writable = written.is_ok();
                 }
                 connectors.reread();
+                if let Some(buckets) = &mut buckets {
+                    buckets.reread();
+                }
                 tick.reset_after(pause(&statuses));
             }
         }
@@ -159,7 +176,11 @@ fn pause(statuses: &[connectors::Status]) -> Duration {
 }
 
 /// What connectors are given, with the plugins compiled.
-async fn opened(config: &Path, properties: &Properties) -> Result<connector::Worker, Failure> {
+async fn opened(
+    config: &Path,
+    properties: &Properties,
+    ownership: Ownership,
+) -> Result<connector::Worker, Failure> {
     let host = open_plugins(config, properties).await?;
     Ok(connector::Worker {
         id: format!("{}:{}", properties.client_id, std::process::id()),
@@ -168,9 +189,11 @@ async fn opened(config: &Path, properties: &Properties) -> Result<connector::Wor
         positions_topic: properties.offset_storage_topic.clone(),
         positions_replication_factor: properties.offset_storage_replication_factor,
         flush_interval: properties.offset_flush_interval,
+        open_transaction_told_after: connector::OPEN_TRANSACTION_TOLD_AFTER,
         registries_granted_to: properties.registries_granted_to.clone(),
         host: Arc::new(host),
         claims: Claims::default(),
+        ownership,
     })
 }
 

@@ -15,7 +15,8 @@ pub enum Run {
     Failed,
 }
 
-/// What a source partition is doing. All but [`Mirroring`](Self::Mirroring) stop the partition, never its task's other partitions; an operator decides.
+/// What a source partition is doing. All but [`Mirroring`](Self::Mirroring) and those that [only report](Self::is_report) stop the partition, never its task's other
+/// partitions; an operator decides.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum PartitionState {
@@ -34,6 +35,16 @@ pub enum PartitionState {
     SourceTruncated {
         position: Offset,
         end: Offset,
+    },
+    /// Compaction has taken what was at the source's offset `hole` before it was read, and what the log had `retention_ms` ago was not mirrored to its end: it may have been a
+    /// tombstone, and the target keep a key that the source has deleted. Everything before `position` is mirrored.
+    TombstonesMissed {
+        position: Offset,
+        hole: Offset,
+        /// what the source had then is mirrored, ms since 1970
+        caught_up_at: i64,
+        /// the topic's `delete.retention.ms`
+        retention_ms: i64,
     },
     /// The target does not take the record batch that begins at the source's `offset`.
     TargetRefuses {
@@ -80,6 +91,15 @@ pub enum PartitionState {
         offset: Offset,
         error: String,
     },
+    /// A transaction that began at `offset` is open, and no reader of committed records gets past it. Only a report: the partition goes on by itself when it ends.
+    BlockedByOpenTransaction {
+        /// the source's last stable offset
+        offset: Offset,
+        /// none where the source does not say who has it open
+        #[serde(skip_serializing_if = "Option::is_none")]
+        producer: Option<OpenTransaction>,
+        remedy: String,
+    },
     /// An operator has left it stopped; it was in `state`. What is wrong with it may be mended by now.
     Aborted {
         state: String,
@@ -93,6 +113,15 @@ pub enum PartitionState {
     },
 }
 
+/// Who has a transaction open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct OpenTransaction {
+    pub id: i64,
+    pub epoch: i16,
+    /// when it wrote to the partition last, ms since 1970 by its records' time; -1 when that is not known
+    pub last_timestamp: i64,
+}
+
 /// Who writes to a target topic already.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -101,6 +130,8 @@ pub enum Writer {
     With(TopicName),
     /// Another connector.
     Connector(String),
+    /// This connector brings the records from the target's cluster, or takes them back to the source's: they would go round for ever.
+    Loop(String),
 }
 
 // === impl PartitionState ===
@@ -112,6 +143,7 @@ impl PartitionState {
             Self::DataLoss { .. }
             | Self::TopicRecreated { .. }
             | Self::SourceTruncated { .. }
+            | Self::TombstonesMissed { .. }
             | Self::TargetRecreated { .. }
             | Self::TargetDiverged { .. }
             | Self::SecondWriter { .. } => true,
@@ -123,9 +155,15 @@ impl PartitionState {
             | Self::TopicCollision { .. }
             | Self::PartitionsShrunk { .. }
             | Self::SourceCorrupt { .. }
+            | Self::BlockedByOpenTransaction { .. }
             | Self::Aborted { .. }
             | Self::PluginFailed { .. } => false,
         }
+    }
+
+    /// Whether the partition goes on by itself: nothing has stopped, and there is nothing to restart.
+    pub fn is_report(&self) -> bool {
+        matches!(self, Self::BlockedByOpenTransaction { .. })
     }
 
     /// The name of the state as product and status know it.
@@ -135,6 +173,7 @@ impl PartitionState {
             Self::DataLoss { .. } => "data-loss",
             Self::TopicRecreated { .. } => "topic-recreated",
             Self::SourceTruncated { .. } => "source-truncated",
+            Self::TombstonesMissed { .. } => "tombstones-missed",
             Self::TargetRefuses { .. } => "target-refuses",
             Self::TargetRecreated { .. } => "target-recreated",
             Self::TargetDiverged { .. } | Self::SecondWriter { .. } | Self::OffsetsTaken { .. } => {
@@ -144,6 +183,7 @@ impl PartitionState {
             Self::TopicCollision { .. } => "topic-collision",
             Self::PartitionsShrunk { .. } => "partitions-shrunk",
             Self::SourceCorrupt { .. } => "source-corrupt",
+            Self::BlockedByOpenTransaction { .. } => "blocked-by-open-transaction",
             Self::Aborted { .. } => "aborted",
             Self::PluginFailed { .. } => "plugin-failed",
         }
@@ -171,6 +211,17 @@ impl fmt::Display for PartitionState {
                     "{name}: mirrored up to offset {position}, but the source's log ends or diverges at {end}"
                 )
             }
+            Self::TombstonesMissed {
+                position,
+                hole,
+                caught_up_at,
+                retention_ms,
+            } => write!(
+                f,
+                "{name}: mirrored up to offset {position}, and compaction has taken what was at {hole}: what the source had at {caught_up_at} ms since 1970 was mirrored last to \
+                 its end, longer ago than delete.retention.ms ({retention_ms}) of the topic, so tombstones may be gone, and keys that are deleted at the source still be on the \
+                 target; raise it where the mirror may be that far behind"
+            ),
             Self::TargetRefuses {
                 offset,
                 error,
@@ -204,6 +255,11 @@ impl fmt::Display for PartitionState {
                 Writer::Connector(connector) => {
                     write!(f, "{name}: connector {connector} already mirrors to {target}")
                 }
+                Writer::Loop(connector) => write!(
+                    f,
+                    "{name}: mirrored to {target}, records would come back to the cluster that they are from, and go round for ever, by connector {connector}: leave the topic \
+                     out by `topics.exclude`, or end one of both connectors"
+                ),
             },
             Self::PartitionsShrunk { source, target } => {
                 write!(
@@ -212,6 +268,28 @@ impl fmt::Display for PartitionState {
                 )
             }
             Self::SourceCorrupt { offset, error } => write!(f, "{name}: source offset {offset}: {error}"),
+            Self::BlockedByOpenTransaction {
+                offset,
+                producer,
+                remedy,
+            } => {
+                write!(f, "{name}: a transaction")?;
+                if let Some(OpenTransaction {
+                    id,
+                    epoch,
+                    last_timestamp,
+                }) = producer
+                {
+                    write!(
+                        f,
+                        " of producer {id}, epoch {epoch}, last written to at {last_timestamp} ms since 1970,"
+                    )?;
+                }
+                write!(
+                    f,
+                    " is open at the source's offset {offset}, and nothing behind that can be read: mirroring goes on by itself when it ends; {remedy}"
+                )
+            }
             Self::Aborted { state, .. } => write!(
                 f,
                 "{name}: an operator left it stopped, it was {state}: to go on, stop the worker and decide otherwise by `towpath worker resolve`"

@@ -276,6 +276,11 @@ impl Cluster {
         self.each_log(topic, Log::compact)
     }
 
+    /// As [`Cluster::compact`] does it some time later, when `delete.retention.ms` are over: of keys that were deleted nothing is left.
+    pub fn forget_tombstones(&self, topic: &str) -> Result<(), Error> {
+        self.each_log(topic, Log::forget_tombstones)
+    }
+
     /// What retention does when its check comes round: whole batches go that are older than `retention.ms` or above `retention.bytes`.
     pub fn enforce_retention(&self, topic: &str) -> Result<(), Error> {
         let settings = {

@@ -20,7 +20,7 @@ mod transactions;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use compact::Keep;
+pub(crate) use compact::{Keep, Tombstones};
 pub(crate) use epochs::EpochEnd;
 pub(crate) use incoming::{Incoming, Refused, Refuser};
 pub(crate) use marker::{Marker, Outcome};
@@ -135,6 +135,13 @@ impl Log {
             .ended(marker.producer_id, marker.outcome, offset);
         self.producers.ended(marker, now_ms);
         offset
+    }
+
+    /// Forgets producers whose last batch or marker is older, but for those amid a transaction.
+    pub(crate) fn forget_producers(&mut self, before_ms: i64) {
+        let transactions = &self.transactions;
+        self.producers
+            .forget(before_ms, |producer| transactions.is_ongoing(producer));
     }
 
     /// Whether the producer has written here in a transaction of this epoch that is not decided.
@@ -272,10 +279,18 @@ impl Log {
     /// Removes all but the latest record of each key, as the cleaner does, up to the last stable offset. The last batch of the log is
     /// its active segment and stays.
     pub(crate) fn compact(&mut self) {
-        let bound = self
-            .last_stable_offset()
-            .min(self.batches.back().map_or(0, |last| last.base_offset));
-        let keep = Keep::of(self.batches.iter(), bound);
+        let active = self.batches.back().map_or(0, |last| last.base_offset);
+        self.compact_before(active, Tombstones::Kept);
+    }
+
+    /// As [`compact`](Self::compact), when a new segment has begun and `delete.retention.ms` are over: there is nothing left of keys that were deleted.
+    pub(crate) fn forget_tombstones(&mut self) {
+        self.compact_before(self.end(), Tombstones::Deleted);
+    }
+
+    fn compact_before(&mut self, active: i64, tombstones: Tombstones) {
+        let bound = self.last_stable_offset().min(active);
+        let keep = Keep::of(self.batches.iter(), bound, tombstones);
         let mut position = self.batches.front().map_or(self.position, |first| first.position);
         let mut kept = VecDeque::with_capacity(self.batches.len());
         for stored in self.batches.drain(..) {

@@ -68,6 +68,12 @@ pub(crate) enum Placement {
 // === impl State ===
 
 impl State {
+    /// After how many ms brokers forget a producer, by the time of its last batch or marker; never, unless it was set.
+    pub(crate) fn producer_expiration(&self, broker: i32) -> Option<i64> {
+        let (value, source) = self.configs.get(broker, "producer.id.expiration.ms")?;
+        (source != crate::config::Source::Default).then(|| value.parse().ok())?
+    }
+
     pub(crate) fn new(options: &Options) -> Self {
         let mut rng = StdRng::seed_from_u64(options.seed);
         let cluster_id = uuid_text(random_uuid(&mut rng));

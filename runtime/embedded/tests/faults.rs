@@ -29,6 +29,7 @@ async fn produce_under(
         .inject(Rule::on(ApiKey::Produce).times(1).then(action));
     let connection = client.open(NodeId(1), "test").await.unwrap();
     let request = ProduceRequest {
+        transactional_id: None,
         acks: -1,
         timeout: Duration::from_millis(200),
         partitions: vec![part(client, &["a"])],
@@ -70,6 +71,7 @@ async fn faults_hit_the_requests_they_are_for() {
         .inject(Rule::on(ApiKey::Produce).times(1).then(Action::DropAfter));
     let connection = client.open(NodeId(1), "test").await.unwrap();
     let request = ProduceRequest {
+        transactional_id: None,
         acks: 1,
         timeout: Duration::from_secs(1),
         partitions: vec![part(&client, &["d"])],
@@ -124,6 +126,7 @@ async fn what_hangs_is_never_answered_and_holds_up_its_connection_alone() {
         .inject(Rule::on(ApiKey::Produce).times(1).then(Action::Hang));
     let connection = client.open(NodeId(1), "test").await.unwrap();
     let request = ProduceRequest {
+        transactional_id: None,
         acks: -1,
         timeout: Duration::ZERO,
         partitions: vec![part(&client, &["a"])],
@@ -153,6 +156,7 @@ async fn rules_for_a_topic_leave_others_alone() {
     assert_eq!(produce(&client, 1, &["b"]).await, Ok(1));
     let connection = client.open(NodeId(1), "test").await.unwrap();
     let request = ProduceRequest {
+        transactional_id: None,
         acks: -1,
         timeout: Duration::ZERO,
         partitions: vec![part(&client, &["c"])],

@@ -25,6 +25,7 @@ fn row(group: &str, target: i64) -> (CheckpointKey, Checkpoint) {
         source: Offset(target + 1),
         target: Offset(target),
         before: None,
+        late: None,
     };
     (key, checkpoint)
 }

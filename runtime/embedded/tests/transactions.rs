@@ -26,6 +26,7 @@ async fn write(client: &Client, owner: ProducerId, sequence: i32, values: &[&str
     };
     part.batch.sign(identity, sequence);
     let request = ProduceRequest {
+        transactional_id: None,
         acks: -1,
         timeout: DEADLINE,
         partitions: vec![part],

@@ -251,6 +251,7 @@ impl Handle {
             },
             trouble: (!trouble.is_empty()).then_some(trouble),
             delivery: None,
+            buckets: None,
             throttled: Vec::new(),
             tasks: Vec::new(),
             lag: Lag::default(),

@@ -3,6 +3,7 @@
 use std::{num::NonZeroU64, time::Duration};
 
 use regex::RegexSet;
+use serde::Serialize;
 use towpath_domain::config::{Config, Problem, Values};
 use towpath_wire::{Isolation, Security};
 
@@ -74,8 +75,11 @@ pub enum Delivery {
 }
 
 /// Which offsets records have on the target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Offsets {
+    /// by topic: the source's where that is possible and cheap
+    Auto,
     /// the next ones; a map says which
     Translate,
     /// the source's
@@ -97,17 +101,6 @@ pub struct Fetch {
     pub max_bytes: usize,
     pub max_partition_bytes: i32,
     pub max_wait: Duration,
-}
-
-// === impl Offsets ===
-
-impl Offsets {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Translate => "translate",
-            Self::Preserve => "preserve",
-        }
-    }
 }
 
 // === impl Class ===
@@ -183,7 +176,8 @@ impl MirrorSource {
             },
             offsets: match values.text(keys::OFFSETS) {
                 "preserve" => Offsets::Preserve,
-                _ => Offsets::Translate,
+                "translate" => Offsets::Translate,
+                _ => Offsets::Auto,
             },
             isolation: match values.text("source.consumer.isolation.level") {
                 "read_uncommitted" => Isolation::ReadUncommitted,

@@ -14,7 +14,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use towpath_domain::{TopicId, config::Problem, state::Run};
+use towpath_domain::{Buckets, TopicId, config::Problem, state::Run};
 use towpath_plugin_host as host;
 use towpath_wire::{
     Client, Error,
@@ -23,11 +23,14 @@ use towpath_wire::{
 
 mod attach;
 mod checking;
+mod circle;
+mod owning;
 mod permissions;
 mod prepare;
 mod resolve;
 mod resolving;
 
+use prepare::Purpose;
 pub(crate) use prepare::{connect, onto_itself};
 
 use crate::{
@@ -36,6 +39,7 @@ use crate::{
     config::{Delivery, MirrorSource, Offsets},
     delivery::{self, Delivered},
     discovery::{Discovery, Exact},
+    ownership::Ownership,
     registries::Registries,
     route::Routes,
     stages::Stages,
@@ -43,7 +47,7 @@ use crate::{
         ConnectorStatus, DeliveryStatus, Lag, Mirrored, PartitionStatus, RunStatus, Snapshot, TaskStatus,
     },
     targets::Creation,
-    task::{self, Assignment, Task},
+    task::{self, Assignment, Order, Task, Transactions},
     throttle::{Limits, Throttles},
     withheld::Withheld,
 };
@@ -59,11 +63,15 @@ pub struct Worker {
     pub positions_replication_factor: i16,
     /// how old an acknowledged record may be before its position is stored
     pub flush_interval: Duration,
+    /// how long a transaction of the source is waited for until status tells who has it open: mostly [`OPEN_TRANSACTION_TOLD_AFTER`]
+    pub open_transaction_told_after: Duration,
     pub host: Arc<host::Host>,
     /// names of the plugins that may ask the schema registries
     pub registries_granted_to: Vec<String>,
     /// what its connectors write to
     pub claims: Claims,
+    /// what it has of each connector
+    pub ownership: Ownership,
 }
 
 /// A connector whose configuration, plugins, clusters and topics were checked.
@@ -90,6 +98,7 @@ pub struct Connector {
 pub struct Handle {
     name: String,
     worker_id: String,
+    is_shared: bool,
     shared: Arc<Shared>,
 }
 
@@ -100,14 +109,17 @@ struct Shared {
     /// what keeps the connector from finding and preparing topics
     trouble: Mutex<Vec<String>>,
     delivery: Mutex<Option<DeliveryStatus>>,
+    /// which records go in transactions
+    transactions: Mutex<Transactions>,
     failed: Mutex<Option<String>>,
     checks: checks::Shown,
+    owned: Mutex<Buckets>,
     /// what keeps plugins from their answers
     registries: Option<Arc<Registries>>,
 }
 
 struct TaskHandle {
-    assign: mpsc::UnboundedSender<Vec<Assignment>>,
+    orders: mpsc::UnboundedSender<Order>,
     snapshot: watch::Receiver<Snapshot>,
     partitions: usize,
     /// set when the task ended without being told to
@@ -124,6 +136,8 @@ struct Opened {
 /// A task's id, and what it panicked with.
 type Ended = (usize, Result<(), String>);
 
+/// As long as transactions may mostly be open: Java's producers have their `transaction.timeout.ms` at a minute.
+pub const OPEN_TRANSACTION_TOLD_AFTER: Duration = Duration::from_secs(60);
 const RETRY: Duration = Duration::from_secs(1);
 /// How often it is looked whether topics may have their last configs.
 const WITHHELD: Duration = Duration::from_secs(5);
@@ -138,8 +152,10 @@ impl Shared {
             tasks: Mutex::default(),
             trouble: Mutex::default(),
             delivery: Mutex::default(),
+            transactions: Mutex::default(),
             failed: Mutex::default(),
             checks: checks::Shown::default(),
+            owned: Mutex::default(),
             registries,
         }
     }
@@ -150,13 +166,23 @@ impl Shared {
 impl Connector {
     /// Checks everything that can be wrong before the first record; all mistakes at once. Changes nothing on either cluster.
     pub async fn prepare(name: String, config: MirrorSource, worker: Worker) -> Result<Self, Vec<Problem>> {
-        prepare::prepare(name, config, worker).await
+        prepare::prepare(name, config, worker, Purpose::Run).await
+    }
+
+    /// As [`prepare`](Self::prepare), of one that is not run: [`resolve`](Self::resolve) and [`change_offsets`](Self::change_offsets) are for it.
+    pub async fn prepare_to_decide(
+        name: String,
+        config: MirrorSource,
+        worker: Worker,
+    ) -> Result<Self, Vec<Problem>> {
+        prepare::prepare(name, config, worker, Purpose::Decide).await
     }
 
     pub fn handle(&self) -> Handle {
         Handle {
             name: self.name.clone(),
             worker_id: self.worker.id.clone(),
+            is_shared: self.worker.ownership.is_shared(),
             shared: Arc::clone(&self.shared),
         }
     }
@@ -184,26 +210,32 @@ impl Connector {
         refresh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut withheld = tokio::time::interval(WITHHELD);
         withheld.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ownership = self.worker.ownership.clone();
         loop {
             tokio::select! {
                 () = token.cancelled() => break,
-                _ = refresh.tick() => match token.run_until_cancelled(discovery.round(&self.config.topics)).await {
+                () = ownership.changed() => refresh.reset_immediately(),
+                _ = refresh.tick() => match token.run_until_cancelled(self.round(&mut discovery, &positions)).await {
                     None => break,
                     Some(Ok(assignments)) => {
                         *lock(&self.shared.trouble) = discovery.troubles();
+                        if let Some(delivery) = &mut *lock(&self.shared.delivery) {
+                            delivery.topics = discovery.chosen();
+                        }
                         self.distribute(assignments, &positions, &mut tasks, &token).await;
                         self.accept_again(&positions, &mut accepted_in).await;
                         if discovery.is_unfinished() {
                             refresh.reset_after(RETRY);
                         }
                     }
-                    Some(Err(error)) => {
-                        self.trouble(&format!("looking for topics: {error}"));
+                    Some(Err(what)) => {
+                        self.trouble(&what);
                         refresh.reset_after(RETRY);
                     }
                 },
-                _ = withheld.tick(), if self.config.offsets == Offsets::Preserve => {
-                    let Some(troubles) = token.run_until_cancelled(self.withheld.apply(&self.target)).await else {
+                _ = withheld.tick(), if self.config.offsets != Offsets::Translate => {
+                    let others = self.worker.ownership.is_shared().then_some(&*positions);
+                    let Some(troubles) = token.run_until_cancelled(self.withheld.apply(&self.target, others)).await else {
                         break;
                     };
                     for trouble in troubles {
@@ -224,14 +256,27 @@ impl Connector {
         Ok(())
     }
 
+    /// What is there that no task has yet, of the buckets that are this worker's by now.
+    async fn round(
+        &self,
+        discovery: &mut Discovery,
+        positions: &Positions,
+    ) -> Result<Vec<Assignment>, String> {
+        let followed = self.follow_ownership(discovery, positions).await;
+        followed.map_err(|error| format!("taking buckets over: {error}"))?;
+        let found = discovery.round(&self.config.topics).await;
+        found.map_err(|error| format!("looking for topics: {error}"))
+    }
+
     /// Opens the table of positions and reads it, as often as it takes. None: told to stop.
     async fn open(&self, token: CancellationToken) -> Result<Option<(Arc<Positions>, Discovery)>, Error> {
         loop {
+            let owned = self.worker.ownership.at_start();
             let attempt = read_positions(
                 self.target.clone(),
                 self.worker.positions_topic.clone(),
                 self.worker.positions_replication_factor,
-                (self.name.clone(), self.accepted.clone()),
+                (self.name.clone(), owned, self.accepted.clone()),
                 (self.config.delivery, self.config.offsets),
             );
             let result = tokio::select! {
@@ -245,6 +290,7 @@ impl Connector {
                     delivered,
                 }) => {
                     *lock(&self.shared.delivery) = Some(delivered.status());
+                    *lock(&self.shared.transactions) = delivered.transactions();
                     if let Some(registries) = &self.registries {
                         registries.open(Arc::clone(&positions), positions.schema_ids(&table, &self.name));
                     }
@@ -257,18 +303,22 @@ impl Connector {
                         },
                         self.config.starts.clone(),
                         (Arc::clone(&self.routes), Arc::clone(&self.claimed)),
-                        table.positions,
+                        (owned, table.positions),
                     )
                     .withholding(Arc::clone(&self.withheld))
-                    .exactly_once(delivered.claimed().map(|buckets| Exact {
+                    .exactly_once(delivered.exactly().map(|exactly| Exact {
                         positions: Arc::clone(&positions),
-                        buckets,
+                        buckets: exactly.buckets,
                         has_plugins: !self.pipeline.is_empty(),
-                        offsets: self.config.offsets,
+                        offsets: exactly.offsets,
+                        isolation: self.config.isolation,
+                        translates: exactly.translates,
                     }));
                     return Ok(Some((positions, discovery)));
                 }
-                Err(error) if error.is_retriable() => self.trouble(&format!("reading positions: {error}")),
+                Err(error) if error.is_retriable() || error.is_fenced() => {
+                    self.trouble(&format!("reading positions: {error}"));
+                }
                 Err(error) => return Err(error),
             }
             tokio::select! {
@@ -332,7 +382,7 @@ impl Connector {
         }
         for (task, share) in tasks.iter().zip(shares).filter(|(_, share)| !share.is_empty()) {
             // A task that has just ended is shown as failed, and these partitions are with it.
-            let _ = task.assign.send(share);
+            let _ = task.orders.send(Order::Take(share));
         }
     }
 
@@ -356,22 +406,24 @@ impl Connector {
             buffer_memory: self.config.buffer_memory,
             throttles: self.shared.throttles.clone(),
             flush_interval: self.worker.flush_interval,
+            open_transaction_told_after: self.worker.open_transaction_told_after,
             stages: self.stages().await?,
             dead_letters: self.dead_letters.clone(),
             withheld: Arc::clone(&self.withheld),
+            transactions: *lock(&self.shared.transactions),
         });
-        let (assign, assignments) = mpsc::unbounded_channel();
+        let (orders, ordered) = mpsc::unbounded_channel();
         let (show, snapshot) = watch::channel(Snapshot::default());
         let token = token.child_token();
         running.spawn(async move {
             // A panic is a bug of ours. What was acknowledged and stored stays so; the task must not look as if it ran.
-            let result = AssertUnwindSafe(task.run(assignments, show, token))
+            let result = AssertUnwindSafe(task.run(ordered, show, token))
                 .catch_unwind()
                 .await;
             (id, result.map_err(|panic| panic_text(panic.as_ref())))
         });
         Ok(TaskHandle {
-            assign,
+            orders,
             snapshot,
             partitions: 0,
             failed: None,
@@ -443,31 +495,44 @@ impl Handle {
             .enumerate()
             .map(|(id, task)| {
                 let snapshot = task.snapshot.borrow().clone();
-                snapshot
-                    .partitions
-                    .iter()
-                    .for_each(|partition| lag.add(partition));
+                let partitions: Vec<PartitionStatus> = snapshot.partitions.into_iter().flatten().collect();
+                partitions.iter().for_each(|partition| lag.add(partition));
                 mirrored.add(snapshot.mirrored);
-                let stopped: Vec<String> = snapshot
-                    .partitions
-                    .iter()
-                    .filter_map(PartitionStatus::trace)
-                    .collect();
-                let trace = (!stopped.is_empty()).then(|| stopped.join("\n"));
+                let has_stopped = partitions.iter().any(PartitionStatus::has_stopped);
+                // What has stopped first.
+                let mut told: Vec<&PartitionStatus> = partitions.iter().collect();
+                told.sort_by_key(|partition| !partition.has_stopped());
+                let told: Vec<String> = told.into_iter().filter_map(PartitionStatus::trace).collect();
+                let trace = (!told.is_empty()).then(|| told.join("\n"));
+                let mut run = run(task.failed.clone().or(trace));
+                if task.failed.is_none() && !has_stopped {
+                    run.state = Run::Running;
+                }
                 TaskStatus {
                     id,
-                    run: run(task.failed.clone().or(trace)),
+                    run,
                     retrying: snapshot.retrying,
-                    partitions: snapshot.partitions,
+                    partitions,
                 }
             })
             .collect();
+        let mut delivery = lock(&self.shared.delivery).clone();
+        let mut partitions = tasks.iter().flat_map(|task| &task.partitions);
+        if let Some(delivery) = &mut delivery
+            && partitions.any(|partition| partition.readers.is_some())
+        {
+            delivery.is_for_committed(delivery::OLD);
+        }
         ConnectorStatus {
             name: self.name.clone(),
             kind: "source",
             connector: run(failed),
             trouble: (!trouble.is_empty()).then_some(trouble),
-            delivery: lock(&self.shared.delivery).clone(),
+            delivery,
+            buckets: self.is_shared.then(|| {
+                let owned = *lock(&self.shared.owned);
+                owned.iter().map(|bucket| bucket.0).collect()
+            }),
             throttled: self.shared.throttles.holding_back(Instant::now()),
             tasks,
             lag,
@@ -486,13 +551,13 @@ fn read_positions(
     client: Client,
     topic: String,
     replication_factor: i16,
-    (connector, accepted): (String, Accepted),
+    (connector, owned, accepted): (String, Buckets, Accepted),
     delivery: (Delivery, Offsets),
 ) -> BoxFuture<'static, Result<Opened, Error>> {
     Box::pin(async move {
         let positions = Positions::open(client.clone(), &topic, replication_factor).await?;
         // Before the table is read: whoever had it writes nothing more from here on.
-        let delivered = delivery::begin(&client, &positions, &connector, delivery).await?;
+        let delivered = delivery::begin(&client, &positions, (&connector, owned), delivery).await?;
         let table = positions.load().await?;
         if positions.accepted(&table, &connector)? != accepted {
             positions.accept(&connector, &accepted).await?;

@@ -2,27 +2,58 @@
 
 mod probe;
 
+use std::{collections::BTreeMap, time::Duration};
+
+use towpath_domain::{Bucket, Buckets};
 use towpath_wire::{Client, Error, KafkaError, ProducerId, positions::Positions};
 
 use crate::{
     config::{Delivery, Offsets},
     status::DeliveryStatus,
+    task::Transactions,
 };
+use probe::Found;
 
 /// What holds for a connector's records.
 #[derive(Debug)]
 pub(crate) enum Delivered {
-    /// with the producer of each bucket
-    ExactlyOnce(Vec<ProducerId>, Offsets),
+    ExactlyOnce(Exactly),
     /// the reason, when more was asked for
     AtLeastOnce(Option<String>),
 }
 
-/// Probes the target and claims the connector's rows, when it is to be exact. Fails where that is required and not possible.
+/// How it is exact.
+#[derive(Debug)]
+pub(crate) struct Exactly {
+    /// the producer of each bucket that was claimed
+    pub buckets: BTreeMap<Bucket, ProducerId>,
+    pub offsets: Offsets,
+    /// `offsets.mode=auto`: why no offsets are preserved on this target
+    pub translates: Option<String>,
+    means: Means,
+}
+
+/// What makes it exact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// compare-and-append, and transactions for what is older than that: brokers forget who wrote it
+    Sequences(Duration),
+    /// transactions alone, and what the target lacks for more
+    Transactions(String),
+}
+
+/// Why records go in transactions, of some of them.
+pub(crate) const OLD: &str = "records that are older than half of the target's producer.id.expiration.ms (a day unless set) are written in transactions, and what an aborted one has written stays visible to read_uncommitted readers";
+/// What holds of old records where offsets are preserved.
+const PRESERVED: &str = "records that are older than half of the target's producer.id.expiration.ms (a day unless set) are protected by a lease: after a worker or a connection was lost they wait for request.timeout.ms and 5 s, and a request that arrives later than that stops its partition as target-diverged";
+/// Of a target that does not tell: Kafka's default.
+const EXPIRATION: Duration = Duration::from_secs(24 * 3600);
+
+/// Probes the target and claims the connector's rows in these buckets, when it is to be exact. Fails where that is required and not possible.
 pub(crate) async fn begin(
     client: &Client,
     positions: &Positions,
-    connector: &str,
+    (connector, owned): (&str, Buckets),
     (wanted, offsets): (Delivery, Offsets),
 ) -> Result<Delivered, Error> {
     let needed_by = match wanted {
@@ -31,15 +62,26 @@ pub(crate) async fn begin(
         Delivery::ExactlyOnce { required: true } => Some("exactly.once.support is required"),
         Delivery::ExactlyOnce { required: false } => None,
     };
-    let reason = match probe::probe(client, positions.topic(), offsets).await? {
-        Ok(()) => match positions.claim(connector).await {
-            Ok(buckets) => return Ok(Delivered::ExactlyOnce(buckets, offsets)),
-            // To go on at least once would double what the other one writes.
-            Err(error) if error.is_fenced() => {
-                let what = "another worker has started this connector at the same time: stop one of them, and restart";
-                return Err(refused(positions, what.to_owned()));
+    let means = match (probe::probe(client, positions.topic(), offsets).await?, offsets) {
+        (Found::Sequences, _) => Ok((Means::Sequences(expiration(client).await / 2), None)),
+        // A marker costs an offset that the source may not have.
+        (Found::Translated(what) | Found::Transactions(what), Offsets::Preserve) => Err(what),
+        (Found::Translated(what), _) => Ok((Means::Sequences(expiration(client).await / 2), Some(what))),
+        (Found::Transactions(what), _) => Ok((Means::Transactions(what.clone()), Some(what))),
+        (Found::Neither(what), _) => Err(what),
+    };
+    let reason = match means {
+        Ok((means, translates)) => match positions.claim(connector, owned).await {
+            Ok(buckets) => {
+                return Ok(Delivered::ExactlyOnce(Exactly {
+                    buckets,
+                    offsets,
+                    translates,
+                    means,
+                }));
             }
-            Err(error) if may_pass(&error) => return Err(error),
+            // Somebody else claims at the same time, and it is tried again: whoever comes last has it. To go on at least once would double what the other one writes.
+            Err(error) if error.is_fenced() || may_pass(&error) => return Err(error),
             Err(error) => told(&error),
         },
         Err(what) => what,
@@ -50,6 +92,17 @@ pub(crate) async fn begin(
     }
     tracing::warn!(connector, "records are mirrored at least once: {reason}");
     Ok(Delivered::AtLeastOnce(Some(reason)))
+}
+
+/// How long the target's brokers remember a producer behind its last record's timestamp.
+async fn expiration(client: &Client) -> Duration {
+    match client.producer_expiration().await {
+        Ok(found) => found.unwrap_or(EXPIRATION),
+        Err(error) => {
+            tracing::info!(%error, "producer.id.expiration.ms of the target is not known, a day is assumed");
+            EXPIRATION
+        }
+    }
 }
 
 fn refused(positions: &Positions, what: String) -> Error {
@@ -83,23 +136,46 @@ fn told(error: &Error) -> String {
 impl Delivered {
     pub(crate) fn status(&self) -> DeliveryStatus {
         match self {
-            Self::ExactlyOnce(_, offsets) => DeliveryStatus {
-                guarantee: "exactly-once",
-                offsets: offsets.name(),
-                reason: None,
-            },
+            Self::ExactlyOnce(exactly) => {
+                let mut status = DeliveryStatus {
+                    guarantee: "exactly-once",
+                    offsets: exactly.offsets,
+                    topics: BTreeMap::new(),
+                    reason: None,
+                };
+                match &exactly.means {
+                    Means::Transactions(why) => status.is_for_committed(why),
+                    Means::Sequences(_) if exactly.offsets == Offsets::Preserve => {
+                        status.reason = Some(PRESERVED.to_owned());
+                    }
+                    Means::Sequences(_) => {}
+                }
+                status
+            }
             Self::AtLeastOnce(reason) => DeliveryStatus {
                 guarantee: "at-least-once",
-                offsets: Offsets::Translate.name(),
+                offsets: Offsets::Translate,
+                topics: BTreeMap::new(),
                 reason: reason.clone(),
             },
         }
     }
 
-    /// The producer of each bucket, when it is exact.
-    pub(crate) fn claimed(self) -> Option<Vec<ProducerId>> {
+    /// Which records go in transactions, where offsets are translated; where they are preserved, of which ones brokers forget the producer.
+    pub(crate) fn transactions(&self) -> Transactions {
         match self {
-            Self::ExactlyOnce(buckets, _) => Some(buckets),
+            Self::ExactlyOnce(exactly) => match exactly.means {
+                Means::Sequences(age) => Transactions::OlderThan(age),
+                Means::Transactions(_) => Transactions::All,
+            },
+            Self::AtLeastOnce(_) => Transactions::None,
+        }
+    }
+
+    /// How it is exact, when it is.
+    pub(crate) fn exactly(self) -> Option<Exactly> {
+        match self {
+            Self::ExactlyOnce(exactly) => Some(exactly),
             Self::AtLeastOnce(_) => None,
         }
     }

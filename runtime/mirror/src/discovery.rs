@@ -2,6 +2,9 @@
 
 mod aborted;
 mod assign;
+mod modes;
+mod owning;
+mod refill;
 mod starts;
 mod takeover;
 mod written;
@@ -14,19 +17,20 @@ use std::{
 };
 
 use towpath_domain::{
-    Offset, Partition, TopicId, TopicName, TopicPartition,
+    Bucket, Buckets, Offset, Partition, TopicId, TopicName, TopicPartition,
     state::{PartitionState, Writer},
 };
 use towpath_wire::{
-    Client, ConfigEntry, Error, ProducerId, TopicMetadata, Topics,
+    Client, ConfigEntry, Error, Isolation, ProducerId, TopicMetadata, Topics,
     positions::{Position, PositionKey, Positions},
 };
 
 use self::starts::Sight;
 use crate::{
-    claims::Claimed,
+    claims::{Claimed, Taken},
     config::{Offsets, Selection, Starts},
     route::{self, Routes},
+    status::Chosen,
     targets::{self, Creation, Wanted},
     task::Assignment,
     withheld::{self, Withheld},
@@ -77,7 +81,10 @@ pub(crate) struct Discovery {
     stored: HashMap<(TopicId, Partition), Position>,
     /// the topic ids that they are of, by the topics' names
     stored_ids: HashMap<TopicName, TopicId>,
-    known: HashSet<TopicPartition>,
+    /// what this worker has of the connector
+    owned: Buckets,
+    /// the partitions that tasks have, with their buckets
+    known: HashMap<TopicPartition, Bucket>,
     by_target: BTreeMap<TopicName, TopicName>,
     refused: BTreeMap<TopicName, String>,
     troubles: Vec<String>,
@@ -87,17 +94,27 @@ pub(crate) struct Discovery {
     without_start: HashSet<TopicPartition>,
     exact: Option<Exact>,
     withheld: Arc<Withheld>,
-    /// topics of the source that are compacted: what is read of them twice may differ
-    compacted: HashSet<TopicName>,
+    /// topics of the source that are compacted, with how long tombstones are kept, in ms: what is read of them twice may differ
+    compacted: HashMap<TopicName, i64>,
+    /// `offsets.mode=auto`: what became of each topic
+    chosen: BTreeMap<TopicName, Chosen>,
+    /// the targets of those that could not be decided about in this round
+    undecided: HashSet<TopicName>,
+    /// topics that were deleted on the target, to be filled again: once is enough
+    refilled: HashSet<TopicName>,
 }
 
 /// What exact delivery needs.
 pub(crate) struct Exact {
     pub positions: Arc<Positions>,
     /// the producer of each bucket, as the rows were claimed with it
-    pub buckets: Vec<ProducerId>,
+    pub buckets: BTreeMap<Bucket, ProducerId>,
     pub has_plugins: bool,
     pub offsets: Offsets,
+    /// what of the source is mirrored
+    pub isolation: Isolation,
+    /// `offsets.mode=auto`: why no offsets are preserved on this target
+    pub translates: Option<String>,
 }
 
 // === impl Discovery ===
@@ -109,14 +126,9 @@ impl Discovery {
         creation: Creation,
         starts: Starts,
         (routes, claimed): (Arc<Mutex<Routes>>, Arc<Claimed>),
-        stored: HashMap<PositionKey, Position>,
+        (owned, stored): (Buckets, HashMap<PositionKey, Position>),
     ) -> Self {
-        let source_cluster = source.cluster_id();
-        let stored: HashMap<(TopicId, Partition), Position> = stored
-            .into_iter()
-            .filter(|(key, _)| key.connector == connector && key.source == source_cluster)
-            .map(|(key, position)| ((key.topic, key.partition), position))
-            .collect();
+        let stored = own(stored, &connector, &source);
         let stored_ids = stored
             .iter()
             .map(|((id, _), position)| (position.topic.clone(), *id))
@@ -131,7 +143,8 @@ impl Discovery {
             claimed,
             stored,
             stored_ids,
-            known: HashSet::new(),
+            owned,
+            known: HashMap::new(),
             by_target: BTreeMap::new(),
             refused: BTreeMap::new(),
             troubles: Vec::new(),
@@ -139,7 +152,10 @@ impl Discovery {
             without_start: HashSet::new(),
             exact: None,
             withheld: Arc::default(),
-            compacted: HashSet::new(),
+            compacted: HashMap::new(),
+            chosen: BTreeMap::new(),
+            undecided: HashSet::new(),
+            refilled: HashSet::new(),
         }
     }
 
@@ -203,6 +219,7 @@ impl Discovery {
                     error: format!("creating topic {target}: {error}"),
                     remedy: "grant it, or create the topic by hand, and restart the connector".to_owned(),
                 }),
+                (None, None) if self.undecided.contains(target) => continue,
                 (None, None) => {
                     self.troubles.push(format!(
                         "topic {target} was created and is not yet known to the target's brokers"
@@ -242,8 +259,12 @@ impl Discovery {
     fn claim(&mut self, routed: &[(&TopicMetadata, TopicName)]) -> HashMap<TopicName, Writer> {
         let mut collisions = HashMap::new();
         for (topic, target) in routed {
-            if let Err(connector) = self.claimed.take(target) {
-                collisions.insert(topic.name.clone(), Writer::Connector(connector));
+            if let Err(taken) = self.claimed.take(&topic.name, target) {
+                let writer = match taken {
+                    Taken::By(connector) => Writer::Connector(connector),
+                    Taken::Loop(connector) => Writer::Loop(connector),
+                };
+                collisions.insert(topic.name.clone(), writer);
                 continue;
             }
             let owner = self
@@ -272,15 +293,19 @@ impl Discovery {
         let names: Vec<TopicName> = clear.iter().map(|(topic, _)| topic.name.clone()).collect();
         let mut configs = self.source.describe_topic_configs(&names).await?;
         self.note_compacted(&configs);
+        let undecided = self.choose(&clear).await?;
         let wanted: Vec<Wanted> = clear
             .into_iter()
+            .filter(|(_, target)| !undecided.contains(target))
             .map(|(topic, target)| {
                 let copied = targets::copied_configs(&configs.remove(&topic.name).unwrap_or_default());
-                let (copied, withheld) = match self.preserves() {
+                let (copied, withheld) = match self.preserves(&topic.name, None) {
                     true => withheld::divide(copied),
                     false => (copied, Vec::new()),
                 };
-                self.withheld.withhold(target, withheld);
+                let to_begin = self.unknown(topic).into_iter().map(|source| source.partition);
+                self.withheld
+                    .withhold(target, withheld, topic.partitions.len() as i32, to_begin);
                 Wanted {
                     name: target.clone(),
                     partitions: topic.partitions.len() as i32,
@@ -288,29 +313,32 @@ impl Discovery {
                 }
             })
             .collect();
+        self.undecided = undecided;
         targets::ensure(&self.target, &wanted, &self.creation).await
     }
 
     fn note_compacted(&mut self, configs: &HashMap<TopicName, Vec<ConfigEntry>>) {
         for (topic, entries) in configs {
-            let mut policies = entries.iter().filter(|entry| entry.name == "cleanup.policy");
-            if policies.any(|entry| {
-                entry
-                    .value
-                    .as_deref()
-                    .is_some_and(|policy| policy.contains("compact"))
-            }) {
-                self.compacted.insert(topic.clone());
+            if let Some(kept) = targets::tombstones_kept(entries) {
+                self.compacted.insert(topic.clone(), kept);
             }
         }
     }
 
     fn has_news(&self, topic: &TopicMetadata) -> bool {
-        topic.partitions.iter().any(|partition| {
-            !self.known.contains(&TopicPartition {
-                topic: topic.name.clone(),
-                partition: partition.partition,
-            })
-        })
+        !self.unknown(topic).is_empty()
     }
+}
+
+/// Those of a table's rows that are this connector's, on this source.
+fn own(
+    rows: HashMap<PositionKey, Position>,
+    connector: &str,
+    source: &Client,
+) -> HashMap<(TopicId, Partition), Position> {
+    let cluster = source.cluster_id();
+    rows.into_iter()
+        .filter(|(key, _)| key.connector == connector && key.source == cluster)
+        .map(|(key, position)| ((key.topic, key.partition), position))
+        .collect()
 }

@@ -15,6 +15,8 @@ mod delivery;
 mod discovery;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod ownership;
+mod reading;
 mod registries;
 pub mod resolve;
 mod route;

@@ -6,14 +6,18 @@
 
 mod decide;
 mod look;
+mod missed;
+pub mod offsets;
 mod parted;
+pub mod reseed;
 mod seen;
 mod store;
+mod sweep;
 
 use std::sync::{Arc, Mutex};
 
 use towpath_domain::{Decision, Partition, TopicName, TopicPartition, config::Problem};
-use towpath_wire::{Client, KafkaError, Topics, positions::Positions};
+use towpath_wire::{Client, Isolation, KafkaError, Topics, positions::Positions};
 
 use crate::{
     config::{Delivery, Selection},
@@ -22,6 +26,7 @@ use crate::{
 use decide::{Change, Order};
 use seen::Seen;
 use store::{claim, write};
+use sweep::Lingering;
 
 /// What is decided, and about what.
 #[derive(Clone, Debug)]
@@ -66,6 +71,10 @@ pub enum Error {
     Refused(Vec<Problem>),
     #[error("{what} cannot be looked at: {error}; repeat this when it can be")]
     Unseen { what: String, error: KafkaError },
+    #[error(
+        "another worker has taken the connector over meanwhile: stop it and repeat this; some of what was decided may be stored"
+    )]
+    Overtaken,
     #[error(transparent)]
     Kafka(#[from] towpath_wire::Error),
 }
@@ -75,6 +84,9 @@ pub(crate) struct Subject {
     pub connector: String,
     pub topics: Selection,
     pub delivery: Delivery,
+    pub isolation: Isolation,
+    /// what the target has may be something else than what the source has
+    pub has_plugins: bool,
     pub source: Client,
     pub target: Client,
     pub routes: Arc<Mutex<Routes>>,
@@ -87,6 +99,75 @@ type Decided = (Seen, Option<Change>, String);
 
 /// Decides about the partitions that have stopped.
 pub(crate) async fn resolve(subject: Subject, request: &Request) -> Result<Vec<Resolution>, Error> {
+    let positions = open(&subject).await?;
+    let mut decided = plan(&subject, &positions, request).await?;
+    let is_changed = decided.iter().any(|(_, change, _)| change.is_some());
+    let decided = match request.mode {
+        Mode::Write if is_changed => {
+            claim(&subject, &positions).await?;
+            let mut decided = plan(&subject, &positions, request).await?;
+            delete_lingering(&subject, &positions, &mut decided).await?;
+            write(&positions, &decided).await?;
+            decided
+        }
+        _ => {
+            count_lingering(&subject, &mut decided).await?;
+            decided
+        }
+    };
+    let mut resolutions = Vec::new();
+    for (seen, change, told) in decided {
+        if change.is_some() && request.mode == Mode::Write {
+            tracing::info!(connector = subject.connector, partition = %seen.source, decision = %request.decision, "{told}");
+        }
+        resolutions.push(Resolution {
+            partition: seen.source,
+            told,
+        });
+    }
+    Ok(resolutions)
+}
+
+/// Says how many keys would be deleted on the target.
+async fn count_lingering(subject: &Subject, decided: &mut [Decided]) -> Result<(), Error> {
+    for (seen, change, told) in decided {
+        if let Some(sweep) = change.as_ref().and_then(|change| change.sweep) {
+            let lingering = Lingering::find(subject, seen, sweep).await?;
+            told.push_str(&format!(
+                "; {} keys would be deleted on the target",
+                lingering.count()
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Deletes on the target the keys that the source does not have any more. Whoever dies meanwhile leaves partitions that are to be decided about as before.
+async fn delete_lingering(
+    subject: &Subject,
+    positions: &Positions,
+    decided: &mut [Decided],
+) -> Result<(), Error> {
+    for (seen, change, told) in decided {
+        let Some(change) = change else { continue };
+        let Some(sweep) = change.sweep else { continue };
+        let lingering = Lingering::find(subject, seen, sweep).await?;
+        let count = lingering.count();
+        told.push_str(&format!("; {count} keys are deleted on the target"));
+        if count == 0 {
+            continue;
+        }
+        if let Some(before) = sweep::before(seen, change) {
+            write(positions, &[(seen.clone(), Some(before), String::new())]).await?;
+        }
+        let end = lingering.delete(subject, seen).await?;
+        sweep::behind(change, end);
+    }
+    Ok(())
+}
+
+/// The table of rows, where there is one.
+async fn open(subject: &Subject) -> Result<Positions, Error> {
     let (name, replication_factor) = &subject.table;
     let found = subject.target.metadata(Topics::Names(vec![name.clone()])).await?;
     if found
@@ -102,44 +183,25 @@ pub(crate) async fn resolve(subject: Subject, request: &Request) -> Result<Vec<R
             remedy,
         ));
     }
-    let positions = Positions::open(subject.target.clone(), name.as_str(), *replication_factor).await?;
-    let decided = plan(&subject, &positions, request).await?;
-    let is_changed = decided.iter().any(|(_, change, _)| change.is_some());
-    let decided = match request.mode {
-        Mode::Write if is_changed => {
-            claim(&subject, &positions).await?;
-            let decided = plan(&subject, &positions, request).await?;
-            write(&positions, &decided).await?;
-            decided
-        }
-        _ => decided,
-    };
-    let mut resolutions = Vec::new();
-    for (seen, change, told) in decided {
-        if change.is_some() && request.mode == Mode::Write {
-            tracing::info!(connector = subject.connector, partition = %seen.source, decision = %request.decision, "{told}");
-        }
-        resolutions.push(Resolution {
-            partition: seen.source,
-            told,
-        });
-    }
-    Ok(resolutions)
+    let opened = Positions::open(subject.target.clone(), name.as_str(), *replication_factor).await;
+    Ok(opened?)
 }
 
 async fn plan(subject: &Subject, positions: &Positions, request: &Request) -> Result<Vec<Decided>, Error> {
     let table = positions.load().await?;
     let chunks = positions.sealed().await?;
-    let seen = look::look(subject, &table, chunks.as_ref(), request.topic.as_ref()).await?;
-    select(seen, request).map_err(Error::Refused)
+    let mut seen = look::look(subject, &table, chunks.as_ref(), request.topic.as_ref()).await?;
+    missed::look_for_missed(subject, chunks.as_ref(), &mut seen, request.at).await?;
+    select(seen, request, subject.has_plugins).map_err(Error::Refused)
 }
 
 /// What to do about each of the selected partitions; all mistakes at once.
-fn select(seen: Vec<Seen>, request: &Request) -> Result<Vec<Decided>, Vec<Problem>> {
+fn select(seen: Vec<Seen>, request: &Request, has_plugins: bool) -> Result<Vec<Decided>, Vec<Problem>> {
     let order = Order {
         decision: request.decision,
         existing: request.existing,
         at: request.at,
+        has_plugins,
     };
     let is_selected = |seen: &Seen| {
         request

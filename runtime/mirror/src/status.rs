@@ -10,6 +10,8 @@ use towpath_domain::{
 };
 use towpath_plugin_host::Usage;
 
+use crate::config::Offsets;
+
 pub use crate::{
     checks::{CheckStatus, State},
     stages::Flow,
@@ -28,6 +30,9 @@ pub struct ConnectorStatus {
     /// what holds for records on the target; none before that is known
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<DeliveryStatus>,
+    /// which of the 16 buckets this worker has, where several share the connector
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Vec<u32>>,
     /// the keys of the limits that hold it back
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub throttled: Vec<&'static str>,
@@ -95,22 +100,36 @@ pub struct PluginStatus {
     pub counters: BTreeMap<String, u64>,
 }
 
+/// What those see once who leave out what was aborted.
+pub const READ_COMMITTED: &str = "read_committed";
+
 #[derive(Clone, Debug, Serialize)]
 pub struct DeliveryStatus {
-    /// `exactly-once` or `at-least-once`
+    /// `exactly-once`, `exact for read_committed readers` or `at-least-once`
     pub guarantee: &'static str,
-    /// `translate` or `preserve`
-    pub offsets: &'static str,
-    /// why it is not what was asked for
+    /// `offsets.mode`
+    pub offsets: Offsets,
+    /// with `auto`: what became of each topic of the source
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub topics: BTreeMap<TopicName, Chosen>,
+    /// why it is not what was asked for, or for which records it is not
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+/// Which offsets a topic's records have on the target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Chosen {
+    /// not `auto`
+    pub offsets: Offsets,
+    pub reason: String,
 }
 
 #[derive(Clone, Debug, Serialize)]
 pub struct RunStatus {
     pub state: Run,
     pub worker_id: String,
-    /// what made it fail; every stopped partition with its typed state first
+    /// what made it fail; every stopped partition with its typed state first. Of a task that runs: what partitions wait for that only somebody else can end
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
 }
@@ -137,10 +156,13 @@ pub struct PartitionStatus {
     pub end: Option<i64>,
     pub lag: Option<i64>,
     pub state: &'static str,
+    /// for whom it is exact, when that is not everybody: records have gone in transactions since the start
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub readers: Option<&'static str>,
     /// the follower that is read instead of the leader, because it is in the worker's rack
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_from: Option<i32>,
-    /// the typed state's own fields, when the partition stopped
+    /// the typed state's own fields, when the partition stopped or waits for somebody
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<PartitionState>,
 }
@@ -172,15 +194,26 @@ pub struct Mirrored {
 /// What a task shows to its connector. The task changes what has changed in place.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Snapshot {
-    pub partitions: Vec<PartitionStatus>,
+    /// none where a partition was that another worker has now
+    pub partitions: Vec<Option<PartitionStatus>>,
     pub mirrored: Mirrored,
     pub retrying: Option<String>,
+}
+
+// === impl DeliveryStatus ===
+
+impl DeliveryStatus {
+    /// Some records go in transactions: what becomes of them when one is aborted is seen by those who read uncommitted ones.
+    pub(crate) fn is_for_committed(&mut self, why: &str) {
+        self.guarantee = "exact for read_committed readers";
+        self.reason.get_or_insert_with(|| why.to_owned());
+    }
 }
 
 // === impl PartitionStatus ===
 
 impl PartitionStatus {
-    /// Why the partition stopped, when it did.
+    /// Why the partition stopped, when it did, or what it waits for.
     pub(crate) fn trace(&self) -> Option<String> {
         let detail = self.detail.as_ref()?;
         let decide = if detail.is_to_be_decided() {
@@ -189,6 +222,10 @@ impl PartitionStatus {
             ""
         };
         Some(format!("{}-{}: {detail}{decide}", self.topic, self.partition))
+    }
+
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.detail.as_ref().is_some_and(|detail| !detail.is_report())
     }
 
     pub(crate) fn lag(position: Option<i64>, end: Option<i64>) -> Option<i64> {

@@ -27,6 +27,9 @@ pub(crate) struct Target {
     pub batches: batch::Target,
 }
 
+/// Kafka's default of `delete.retention.ms`.
+const DAY: i64 = 24 * 3600 * 1000;
+
 /// A topic to be created when the target lacks it.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
@@ -50,6 +53,17 @@ pub(crate) fn copied_configs(source: &[ConfigEntry]) -> Vec<(String, String)> {
         .filter(|entry| entry.is_explicit() && !NOT_COPIED.contains(&entry.name.as_str()))
         .filter_map(|entry| Some((entry.name.clone(), entry.value.clone()?)))
         .collect()
+}
+
+/// `delete.retention.ms` of a compacted topic.
+pub(crate) fn tombstones_kept(configs: &[ConfigEntry]) -> Option<i64> {
+    let value = |name: &str| {
+        let entry = configs.iter().find(|entry| entry.name == name)?;
+        entry.value.as_deref()
+    };
+    value("cleanup.policy").filter(|policy| policy.contains("compact"))?;
+    let kept = value("delete.retention.ms").and_then(|kept| kept.parse().ok());
+    Some(kept.unwrap_or(DAY))
 }
 
 /// Creates what is missing, adds partitions where the source has more, and says what each topic is like now.
@@ -119,6 +133,17 @@ pub(crate) async fn ensure(
     }
     answer.extend(failed.into_iter().map(|(name, error)| (name, Err(error))));
     Ok(answer)
+}
+
+/// Deletes a topic. One that is gone already is no error: the answer to our own request was lost, or somebody else was faster.
+pub(crate) async fn delete(client: &Client, topic: &TopicName) -> Result<(), Error> {
+    for (_, result) in client.delete_topics(std::slice::from_ref(topic)).await? {
+        match result {
+            Err(error) if error.kafka() == Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION) => {}
+            result => result?,
+        }
+    }
+    Ok(())
 }
 
 /// The names of the topic configs that the target's brokers have; none when nobody wants any, or when they do not tell.

@@ -16,16 +16,17 @@ use std::{
 };
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use towpath_domain::{
-    Bucket, ClusterId, LeaderEpoch, Offset, TopicId, TopicName, TopicPartition, state::PartitionState,
+    Bucket, Buckets, ClusterId, LeaderEpoch, Offset, TopicId, TopicName, TopicPartition,
+    state::PartitionState,
 };
 use towpath_wire::{
     Backoff, Client, Connection, Error, FetchAnswer, FetchSession, Isolation, NodeId, ProduceAnswer,
     ProducerId, Tails, TopicMetadata,
     batch::{self, ProducerIdentity, Transactional},
-    positions::{Positions, Preserved},
+    positions::{Held, Positions, Preserved},
 };
 
 mod budget;
@@ -35,13 +36,18 @@ mod fetching;
 mod gaps;
 mod lane;
 mod lanes;
+mod leasing;
 mod letters;
 mod locating;
+mod open_transactions;
 mod placing;
 mod producing;
 mod recovery;
 mod recreated;
+mod releasing;
 mod retention;
+mod tombstones;
+mod transacting;
 
 use crate::{
     config::Fetch,
@@ -52,11 +58,13 @@ use crate::{
 };
 use budget::Budget;
 pub(crate) use convert::converted;
+pub(crate) use convert::{Aborted, first_hole};
 use convert::{Chunk, Converted};
-pub(crate) use lane::Plan;
+pub(crate) use lane::{Compacted, Plan, Transactions};
 use lane::{Lane, Mark, Ticket};
 use lanes::Lanes;
 pub(crate) use letters::Queue;
+pub(crate) use tombstones::since_1970;
 
 /// What a task needs of its connector. Clients are shared; connections for fetching and producing are the task's own.
 pub(crate) struct Options {
@@ -74,11 +82,15 @@ pub(crate) struct Options {
     pub buffer_memory: usize,
     pub throttles: Throttles,
     pub flush_interval: Duration,
+    /// how long a transaction of the source is waited for until it is told of
+    pub open_transaction_told_after: Duration,
     /// one for each partition that may be converted at a time; none: records are not decoded for plugins
     pub stages: Vec<Stages>,
     pub dead_letters: Option<Arc<Queue>>,
     /// configs of target topics that wait until partitions are filled
     pub withheld: Arc<Withheld>,
+    /// which records go in transactions, or have no protection by sequences where offsets are preserved
+    pub transactions: Transactions,
 }
 
 /// A partition for a task.
@@ -103,6 +115,18 @@ pub(crate) struct Assignment {
     pub skip: u64,
     /// the records have the source's offsets on the target
     pub preserved: Option<Preserved>,
+    /// of a compacted source
+    pub compacted: Option<Compacted>,
+    /// a former owner may have batches on their way
+    pub is_contested: bool,
+}
+
+/// What a task is told.
+pub(crate) enum Order {
+    /// Partitions to mirror.
+    Take(Vec<Assignment>),
+    /// To end the lanes of these buckets, as many as there are: it answers when nothing more comes of them.
+    Release(Buckets, oneshot::Sender<usize>),
 }
 
 /// A position of an earlier run.
@@ -117,6 +141,9 @@ pub(crate) struct Stored {
 pub(crate) struct Task {
     options: Options,
     lanes: Lanes,
+    /// places of lanes that were released, for new ones
+    vacant: Vec<usize>,
+    releases: Vec<releasing::Release>,
     by_source: HashMap<TopicPartition, usize>,
     targets: HashMap<TopicName, batch::Target>,
     sources: HashMap<NodeId, SourceBroker>,
@@ -142,11 +169,20 @@ pub(crate) struct Task {
     /// buckets whose markers are being written, and lanes that wait for one of them
     marking: HashSet<Bucket>,
     waiting: Vec<usize>,
+    /// lanes that have a transaction planned
+    planned: Vec<usize>,
+    leases: leasing::Leases,
     /// some lanes have the source's offsets
     preserves: bool,
     /// the starts of logs are being looked at, and when they are next
     following: bool,
     follow_at: Option<Instant>,
+    /// leaders are being asked who has transactions open, and when they are next
+    asking_producers: bool,
+    ask_producers_at: Option<Instant>,
+    /// the ends of compacted topics are being looked at, and when they are next
+    seeing_ends: bool,
+    see_ends_at: Option<Instant>,
     /// the last batch of filler: mostly the next one is the same
     filler: Option<batch::Outgoing>,
     /// lanes whose target's log is to be looked at
@@ -213,7 +249,7 @@ enum Event {
     Lettered(usize, Converted, Result<(), Error>),
     Produced(NodeId, Vec<(usize, Ticket)>, Result<ProduceAnswer, Error>),
     Identified(Result<ProducerId, Error>),
-    Stored(Vec<(usize, Mark)>, Result<(), Error>),
+    Stored(Vec<(usize, Mark)>, Result<Buckets, Error>),
     SourceRefreshed(Result<Vec<TopicMetadata>, Error>),
     TargetRefreshed(Result<Vec<TopicMetadata>, Error>),
     /// the source's log of a lane whose fetch was out of range: start, end
@@ -222,8 +258,16 @@ enum Event {
     Located(Vec<usize>, Tails),
     /// offsets without a record are taken, or not
     Marked(gaps::Marked),
+    /// whose buckets are, asked for at this time
+    Held(Instant, Result<Held, Error>),
+    /// records of transactions are on the target, or not
+    Transacted(transacting::Transacted),
     /// where the target's logs begin
     Followed(Result<retention::Starts, Error>),
+    /// who has the transactions open that lanes wait for, by where these begin
+    Producers(Vec<(usize, Offset)>, open_transactions::Producers),
+    /// where the logs of compacted topics end
+    Ends(tombstones::Ends),
     /// what the target topic takes now
     Limits(usize, Result<Option<batch::Target>, Error>),
 }
@@ -249,6 +293,8 @@ impl Task {
             stages,
             options,
             lanes: Lanes::default(),
+            vacant: Vec::new(),
+            releases: Vec::new(),
             by_source: HashMap::new(),
             targets: HashMap::new(),
             sources: HashMap::new(),
@@ -265,9 +311,15 @@ impl Task {
             gapped: Vec::new(),
             marking: HashSet::new(),
             waiting: Vec::new(),
+            planned: Vec::new(),
+            leases: leasing::Leases::default(),
             preserves: false,
             following: false,
             follow_at: None,
+            asking_producers: false,
+            ask_producers_at: None,
+            seeing_ends: false,
+            see_ends_at: None,
             filler: None,
             lost: Vec::new(),
             store_after: None,
@@ -283,7 +335,7 @@ impl Task {
     /// Mirrors until cancelled; then waits for what is on the wire, stores the last positions and ends.
     pub(crate) async fn run(
         mut self,
-        mut assignments: mpsc::UnboundedReceiver<Vec<Assignment>>,
+        mut orders: mpsc::UnboundedReceiver<Order>,
         snapshots: watch::Sender<Snapshot>,
         token: CancellationToken,
     ) {
@@ -296,12 +348,14 @@ impl Task {
                     deadline = Some(Instant::now() + DRAIN);
                     self.draining = true;
                     for index in 0..self.lanes.len() {
-                        self.lanes[index].closing = true;
-                        self.lanes[index].abandon();
+                        self.lanes[index].close();
                     }
                 }
                 Some(event) = self.work.next(), if !self.work.is_empty() => self.handle(event),
-                Some(more) = assignments.recv(), if deadline.is_none() => self.assign(more),
+                Some(order) = orders.recv(), if deadline.is_none() => match order {
+                    Order::Take(assignments) => self.assign(assignments),
+                    Order::Release(buckets, done) => self.release(buckets, done),
+                },
                 _ = tick.tick() => {
                     self.tick();
                     self.show(&snapshots);
@@ -332,12 +386,34 @@ impl Task {
             if let Some(batches) = assignment.batches {
                 self.targets.insert(assignment.target.topic.clone(), batches);
             }
-            self.by_source.insert(assignment.source.clone(), self.lanes.len());
+            if assignment.compacted.is_some() {
+                self.see_ends_at = None;
+            }
             if assignment.preserved.is_some() {
                 self.preserves = true;
+                self.leases.begin(Instant::now());
                 self.follow_at = None;
             }
-            self.lanes.push(Lane::new(assignment));
+            let source = assignment.source.clone();
+            let is_contested = assignment.is_contested;
+            let mut lane = Lane::new(assignment);
+            match &mut lane.exact {
+                // A marker would cost an offset that the source does not have.
+                Some(exact) if exact.preserved.is_some() => exact.forgotten = self.options.transactions,
+                Some(exact) => exact.transactions = self.options.transactions,
+                None => {}
+            }
+            if is_contested {
+                lane.settles(self.settled_at(Instant::now(), true));
+            }
+            let index = match self.vacant.pop() {
+                Some(index) => {
+                    self.lanes.replace(index, lane);
+                    index
+                }
+                None => self.lanes.push(lane),
+            };
+            self.by_source.insert(source, index);
         }
         for side in [Side::Source, Side::Target] {
             let refresh = self.refresh(side);
@@ -381,7 +457,11 @@ impl Task {
             Event::Bounds(lane, result) => self.bounds(lane, result),
             Event::Limits(lane, result) => self.limits(lane, result),
             Event::Followed(starts) => self.followed_to(starts),
+            Event::Producers(asked, producers) => self.told_producers(&asked, producers),
+            Event::Ends(ends) => self.saw_ends(ends),
             Event::Marked(marked) => self.marked(marked),
+            Event::Held(asked, result) => self.held(asked, result),
+            Event::Transacted(transacted) => self.transacted(transacted),
             Event::Located(lanes, tails) => self.located(&lanes, tails),
         }
     }
@@ -394,9 +474,14 @@ impl Task {
         self.pump_identity();
         self.pump_locating();
         self.pump_gaps();
+        self.pump_transactions();
         self.pump_retention();
+        self.pump_open_transactions();
+        self.pump_tombstones();
+        self.pump_releases();
         self.place();
         self.pump_produce().await;
+        self.pump_leases();
         self.pump_conversions();
         self.place();
         if !self.draining {

@@ -5,7 +5,7 @@
 //! gets its sequence, and what an append left open goes first in the next one.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
@@ -27,6 +27,8 @@ pub(crate) struct Appender {
     purpose: &'static str,
     connections: Connections,
     writers: HashMap<Partition, Writer>,
+    /// whose identity somebody else has taken: nothing more is sent to them
+    shut: HashSet<Partition>,
     /// what is being appended; with an identity also what an append that failed, or was dropped, has left
     open: Open,
 }
@@ -57,38 +59,45 @@ impl Appender {
             purpose,
             connections: Connections::default(),
             writers: HashMap::new(),
+            shut: HashSet::new(),
             open: Open::new(),
         }
     }
 
-    /// From here on batches carry these identities, each beginning at sequence 0. What an append before has left open is forgotten.
+    /// From here on batches to these partitions carry these identities, each beginning at sequence 0. What an append before has left open there is forgotten.
     pub(crate) fn identify(&mut self, producers: impl Iterator<Item = (Partition, ProducerId)>) {
-        self.open.clear();
-        self.writers = producers
-            .map(|(partition, producer)| {
-                let identity = ProducerIdentity {
-                    id: producer.id,
-                    epoch: producer.epoch,
-                    transactional: Transactional::No,
-                };
-                (
-                    partition,
-                    Writer {
-                        identity,
-                        sequence: 0,
-                    },
-                )
-            })
-            .collect();
+        for (partition, producer) in producers {
+            self.forget(partition);
+            let identity = ProducerIdentity {
+                id: producer.id,
+                epoch: producer.epoch,
+                transactional: Transactional::No,
+            };
+            let writer = Writer {
+                identity,
+                sequence: 0,
+            };
+            self.writers.insert(partition, writer);
+        }
     }
 
-    /// Returns once all in-sync replicas have everything. What can be retried is retried for up to `request_timeout`; after an error any of it
-    /// may or may not be there.
-    pub(crate) async fn append(&mut self, batches: Open) -> Result<(), Error> {
+    /// From here on batches to the partition carry no identity. What an append before has left open is forgotten.
+    pub(crate) fn forget(&mut self, partition: Partition) {
+        self.open.remove(&partition);
+        self.shut.remove(&partition);
+        self.writers.remove(&partition);
+    }
+
+    /// Returns once all in-sync replicas have everything, but for partitions whose identity somebody else has taken: these are answered, and have nothing of it. What
+    /// can be retried is retried for up to `request_timeout`; after an error any of it may or may not be there.
+    pub(crate) async fn append(&mut self, batches: Open) -> Result<Vec<Partition>, Error> {
         self.open
             .retain(|partition, _| self.writers.contains_key(partition));
+        let asked: Vec<Partition> = batches.keys().copied().collect();
         for (partition, batches) in batches {
-            self.open.entry(partition).or_default().extend(batches);
+            if !self.shut.contains(&partition) {
+                self.open.entry(partition).or_default().extend(batches);
+            }
         }
         let mut attempts = Attempts::new(self.client.options());
         while !self.open.is_empty() {
@@ -100,7 +109,32 @@ impl Appender {
                     .await?;
             }
         }
-        Ok(())
+        Ok(asked
+            .into_iter()
+            .filter(|partition| self.shut.contains(partition))
+            .collect())
+    }
+
+    /// What batches to the partition carry, though somebody else may have it by now.
+    pub(crate) fn identity(&self, partition: Partition) -> Option<ProducerIdentity> {
+        self.writers.get(&partition).map(|writer| writer.identity)
+    }
+
+    /// As [`append`](Self::append); fails where somebody else has an identity.
+    pub(crate) async fn append_all(&mut self, batches: Open) -> Result<(), Error> {
+        match self.append(batches).await?.first() {
+            None => Ok(()),
+            Some(partition) => Err(self.unwritten(*partition, KafkaError::INVALID_PRODUCER_EPOCH)),
+        }
+    }
+
+    fn unwritten(&self, partition: Partition, cause: KafkaError) -> Error {
+        Error::Own {
+            topic: self.topic.clone(),
+            purpose: self.purpose,
+            what: format!("partition {partition} cannot be written"),
+            cause: Some(cause),
+        }
     }
 
     /// Sends the first batch of each partition to its leader, one request a leader, and takes off what was appended. The error is one of
@@ -132,6 +166,7 @@ impl Appender {
                 Ok(connection) => sent.push(
                     connection
                         .produce(ProduceRequest {
+                            transactional_id: None,
                             acks: -1,
                             timeout: REPLICATION.min(self.client.options().request_timeout),
                             partitions,
@@ -158,14 +193,13 @@ impl Appender {
                                 worse(&mut failure, error);
                             }
                             Err(error) => {
-                                let what = format!("partition {} cannot be written", place.partition);
-                                let error = Error::Own {
-                                    topic: self.topic.clone(),
-                                    purpose: self.purpose,
-                                    what,
-                                    cause: Some(error),
-                                };
-                                worse(&mut failure, error);
+                                let error = self.unwritten(place.partition, error);
+                                if error.is_fenced() && self.writers.contains_key(&place.partition) {
+                                    self.open.remove(&place.partition);
+                                    self.shut.insert(place.partition);
+                                } else {
+                                    worse(&mut failure, error);
+                                }
                             }
                         }
                     }

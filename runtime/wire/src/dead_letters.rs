@@ -86,7 +86,7 @@ impl DeadLetters {
     /// them may or may not be there.
     pub async fn write(&self, letters: &[DeadLetter]) -> Result<(), Error> {
         let batches = self.encode(letters)?;
-        self.appender.lock().await.append(batches).await
+        self.appender.lock().await.append_all(batches).await
     }
 
     fn encode(&self, letters: &[DeadLetter]) -> Result<Open, Error> {

@@ -84,6 +84,7 @@ where
     }];
     let produce = async {
         let request = ProduceRequest {
+            transactional_id: None,
             acks: -1,
             timeout: Duration::ZERO,
             // By id, where the broker claims to take that.

@@ -46,6 +46,7 @@ impl KafkaError {
     pub const DUPLICATE_SEQUENCE_NUMBER: Self = Self(46);
     pub const INVALID_PRODUCER_EPOCH: Self = Self(47);
     pub const INVALID_TXN_STATE: Self = Self(48);
+    pub const INVALID_PRODUCER_ID_MAPPING: Self = Self(49);
     pub const CONCURRENT_TRANSACTIONS: Self = Self(51);
     pub const TRANSACTIONAL_ID_AUTHORIZATION_FAILED: Self = Self(53);
     pub const OPERATION_NOT_ATTEMPTED: Self = Self(55);

@@ -22,6 +22,7 @@ mod fetch;
 pub mod fuzzing;
 mod http;
 mod kafka_error;
+mod lease;
 mod options;
 mod own;
 pub mod positions;
@@ -32,6 +33,7 @@ mod retry;
 mod sasl;
 pub mod security;
 mod tail;
+mod tombstones;
 mod transport;
 
 #[cfg(test)]
@@ -52,6 +54,7 @@ pub use fetch::{
 pub use http::{Authorization, HttpError, HttpRequest, Patience, parse_url};
 pub use hyper::{Method, StatusCode, Uri};
 pub use kafka_error::KafkaError;
+pub use lease::Lease;
 pub use options::{Address, Options};
 pub use produce::{Appended, ProduceAnswer, ProducePartition, ProduceRequest};
 pub use retry::{Retry, classify};

@@ -19,6 +19,7 @@ mod load;
 mod markers;
 mod resolved;
 pub(crate) mod stored;
+mod transact;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
@@ -26,12 +27,12 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, OnceCell};
 use towpath_domain::{
-    Bucket, ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName, offset_map::Runs,
+    Bucket, Buckets, ClusterId, LeaderEpoch, Offset, Partition, TopicId, TopicName, offset_map::Runs,
 };
 
 use crate::{
-    Client, Error, KafkaError, NewTopic, Operation, ProducerId, TopicMetadata, Topics, append::Appender, own,
-    retry::Attempts,
+    Client, Error, KafkaError, NewTopic, Operation, ProducerId, TailBatch, TopicMetadata, Topics,
+    append::Appender, own, retry::Attempts,
 };
 
 /// The table. Several may be open on one topic, for several connectors; rows have their connector's name in the key.
@@ -82,6 +83,12 @@ pub struct Position {
     /// Records have the same offsets on both clusters (`offsets.mode=preserve`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preserved: Option<Preserved>,
+    /// Behind `target.next` there may be records in transactions: those of aborted ones do not count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub transactional: bool,
+    /// Of a compacted source: everything that its log had then is before `offset`; ms since 1970, by the clock of whoever wrote the row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caught_up_at: Option<i64>,
     /// What an operator decided about the partition, when the row is of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<Resolved>,
@@ -138,10 +145,11 @@ pub type SchemaIds = HashMap<(u32, Option<String>), u32>;
 pub use accepted::{Accepted, AcceptedPlugin};
 pub use checkpoints::{Checkpoint, CheckpointKey};
 pub use chunks::Chunks;
-pub use claim::transactional_id;
+pub use claim::{Held, transactional_id};
 pub use follow::Followed;
 pub use markers::Hole;
 pub use resolved::{Resolved, Span};
+pub use transact::{Refused, Transacted, Write};
 
 const PURPOSE: &str = "positions";
 
@@ -154,14 +162,28 @@ impl Anchor {
         ((i64::from(self.sequence) + distance) & i64::from(i32::MAX)) as i32
     }
 
+    /// Whether a batch of records is where it was meant to be. One of a former owner that came late, when the broker had forgotten the producer, is not.
+    pub fn fits(&self, batch: &TailBatch) -> bool {
+        (batch.producer, batch.epoch) == (self.producer, self.epoch)
+            && batch.sequence == self.sequence_at(batch.first)
+    }
+
+    /// Whether it is of this producer in this epoch.
+    pub fn is_of(&self, producer: ProducerId) -> bool {
+        (producer.id, producer.epoch) == (self.producer, self.epoch)
+    }
+
     /// Behind markers that this producer has from `from` to `to`: the sequence goes on there, or begins under another epoch.
     #[must_use]
     pub fn behind(&self, producer: ProducerId, (from, to): (Offset, Offset)) -> Self {
-        let is_same = (producer.id, producer.epoch) == (self.producer, self.epoch);
         Self {
             producer: producer.id,
             epoch: producer.epoch,
-            sequence: if is_same { self.sequence_at(from) } else { 0 },
+            sequence: if self.is_of(producer) {
+                self.sequence_at(from)
+            } else {
+                0
+            },
             offset: to,
         }
     }
@@ -235,7 +257,12 @@ impl Positions {
 
     /// Reads the whole table: the last row of each key that was written before the call.
     pub async fn load(&self) -> Result<Table, Error> {
-        load::load(&self.client, &self.topic, load::ALL).await
+        load::load(&self.client, &self.topic, Buckets::ALL).await
+    }
+
+    /// Reads these buckets of the table, as [`load`](Self::load) does.
+    pub async fn load_buckets(&self, buckets: Buckets) -> Result<Table, Error> {
+        load::load(&self.client, &self.topic, buckets).await
     }
 
     /// What this table says a connector was accepted with; nothing when there is no row.
@@ -248,15 +275,30 @@ impl Positions {
         let bucket = Partition(accepted::bucket(connector) as i32);
         let rows = vec![accepted::row(connector, accepted)];
         let batches = write::batches(self, BTreeMap::from([(bucket, rows)]))?;
-        self.appender.lock().await.append(batches).await
+        self.appender.lock().await.append_all(batches).await
     }
 
-    /// Takes the connector's rows over: from here on nobody who claimed them before can write another one, and everything they wrote is read by a
-    /// [`load`](Self::load) that follows. Answers the identity of each bucket, for [`Anchor`]s.
+    /// Takes the connector's rows in these buckets over: from here on nobody who claimed them before can write another one, and everything they wrote is read by a
+    /// [`load_buckets`](Self::load_buckets) that follows. Answers the identity of each bucket, for [`Anchor`]s.
     ///
-    /// The former owner is told by its next write, which fails with INVALID_PRODUCER_EPOCH.
-    pub async fn claim(&self, connector: &str) -> Result<Vec<ProducerId>, Error> {
-        claim::claim(self, connector).await
+    /// The former owner is told by its next write, which answers the bucket.
+    pub async fn claim(
+        &self,
+        connector: &str,
+        buckets: Buckets,
+    ) -> Result<BTreeMap<Bucket, ProducerId>, Error> {
+        claim::claim(self, connector, buckets).await
+    }
+
+    /// The rows in these buckets are somebody else's from here on: what is written there about the connector carries no identity.
+    pub async fn release(&self, buckets: Buckets) {
+        let mut appender = self.appender.lock().await;
+        for bucket in buckets.iter() {
+            appender.forget(Partition(bucket.0 as i32));
+            if let Some(claimed) = self.claimed.get(bucket.0 as usize) {
+                *claimed.lock().await = None;
+            }
+        }
     }
 
     /// The schema ids that a connector was answered.
@@ -279,7 +321,7 @@ impl Positions {
             subject: subject.map(str::to_owned),
         };
         let batches = write::batches(self, BTreeMap::from([(bucket, vec![answers::row(&key, id)])]))?;
-        self.appender.lock().await.append(batches).await
+        self.appender.lock().await.append_all(batches).await
     }
 
     /// Stores what is about to be committed for groups on the target. Returns, and fails, as [`Positions::write`] does.
@@ -291,17 +333,18 @@ impl Positions {
             by_bucket.entry(bucket).or_default().push(row);
         }
         let batches = write::batches(self, by_bucket)?;
-        self.appender.lock().await.append(batches).await
+        self.appender.lock().await.append_all(batches).await
     }
 
-    /// Writes rows; `None` removes one. Returns once all in-sync replicas have them. What can be retried is retried for up to `request_timeout`;
-    /// after an error any of the rows may or may not be stored.
+    /// Writes rows; `None` removes one. Returns once all in-sync replicas have them, but for those in the answered buckets: somebody else has claimed these, and
+    /// nothing is written there any more. What can be retried is retried for up to `request_timeout`; after an error any of the rows may or may not be stored.
     ///
     /// Writes of one table follow each other. A write that timed out may still reach the log after a later one, on its old connection: then a
     /// row is older than it could be until the next write, and never too new.
-    pub async fn write(&self, rows: Vec<(PositionKey, Option<Position>)>) -> Result<(), Error> {
+    pub async fn write(&self, rows: Vec<(PositionKey, Option<Position>)>) -> Result<Buckets, Error> {
         let batches = write::encode(self, rows)?;
-        self.appender.lock().await.append(batches).await
+        let shut = self.appender.lock().await.append(batches).await?;
+        Ok(shut.into_iter().map(|bucket| Bucket(bucket.0 as u32)).collect())
     }
 }
 
@@ -321,9 +364,23 @@ pub async fn accepted(client: &Client, topic: &str, connector: &str) -> Result<A
         };
         attempts.wait(error).await?;
     }
-    let bucket = accepted::bucket(connector);
-    let table = load::load(client, &topic, bucket..bucket + 1).await?;
+    let bucket = Bucket(accepted::bucket(connector));
+    let table = load::load(client, &topic, bucket.into()).await?;
     accepted::of(&table, connector, &topic)
+}
+
+/// The whole table of a topic that may not be there; changes nothing. Nothing, too, where the topic is unfit for positions, or is not to be seen.
+pub async fn table(client: &Client, topic: &TopicName) -> Result<Option<Table>, Error> {
+    let found = described(client, topic).await?;
+    match found.error {
+        None if check_partitions(topic, &found).is_ok() => {
+            Ok(Some(load::load(client, topic, Buckets::ALL).await?))
+        }
+        None | Some(KafkaError::UNKNOWN_TOPIC_OR_PARTITION | KafkaError::TOPIC_AUTHORIZATION_FAILED) => {
+            Ok(None)
+        }
+        Some(error) => Err(refused(topic, "it cannot be used".to_owned(), error)),
+    }
 }
 
 // === impl PositionKey ===

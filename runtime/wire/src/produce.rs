@@ -16,7 +16,7 @@ use towpath_domain::{Offset, TopicId, TopicName, TopicPartition};
 use uuid::Uuid;
 
 use crate::{
-    Connection, Error, InFlight, KafkaError,
+    Connection, Error, InFlight, KafkaError, Lease,
     api::{PRODUCE, PRODUCE_BY_ID},
     batch::Outgoing,
 };
@@ -26,6 +26,9 @@ pub(crate) use decode::decode;
 /// Batches to append, at most one for a partition: brokers take no two.
 #[derive(Clone, Debug)]
 pub struct ProduceRequest {
+    /// Whose transaction the batches are part of; they have to be signed so. Such requests go by names, in the versions from before KIP-890: partitions are
+    /// added to the transaction before.
+    pub transactional_id: Option<String>,
     /// -1: once all in-sync replicas have it; 1: once the leader has it. 0 is refused, as nothing would be answered.
     pub acks: i16,
     /// How long the broker waits for the replicas; the connection waits that much longer than `request_timeout` for the answer.
@@ -77,9 +80,18 @@ impl Connection {
     /// Fails with [`Error::Invalid`] when acks is 0, and when a partition is there twice: the broker would answer 0 for both and keep only the
     /// last, a silent loss.
     pub async fn produce(&self, request: ProduceRequest) -> Result<InFlight<ProduceAnswer>, Error> {
+        self.produce_under(request, None).await
+    }
+
+    /// As [`produce`](Self::produce), while the lease lasts: what is not written then closes the connection, and is not appended.
+    pub async fn produce_under(
+        &self,
+        request: ProduceRequest,
+        lease: Option<Lease>,
+    ) -> Result<InFlight<ProduceAnswer>, Error> {
         let version = self.produce_version(&request)?;
         let head = self.header(PRODUCE, version, Request::header_version(version))?;
-        let frame = encode::encode(head, &request, version)?;
+        let frame = encode::encode(head, &request, version)?.under(lease);
         let names: Names = request
             .partitions
             .iter()
@@ -94,7 +106,8 @@ impl Connection {
 
     /// Topics go by ids only when all of them have one. What is between the two ranges is flexible and by name, which is of no use here.
     fn produce_version(&self, request: &ProduceRequest) -> Result<i16, Error> {
-        if request.partitions.iter().all(|part| !part.topic_id.is_zero())
+        if request.transactional_id.is_none()
+            && request.partitions.iter().all(|part| !part.topic_id.is_zero())
             && let Ok(version) = self.version(PRODUCE_BY_ID, PRODUCE_BY_ID.max)
         {
             return Ok(version);

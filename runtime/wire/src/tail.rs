@@ -8,7 +8,7 @@ use towpath_domain::{Offset, TopicPartition};
 use crate::{
     Client, Error, FetchedPartition, Isolation, KafkaError, ListedOffset, OffsetSpec, Operation,
     append::Connections,
-    batch::{Piece, batches},
+    batch::{Batch, Limits, Piece, batches, decode},
     reading,
     retry::Attempts,
 };
@@ -28,7 +28,14 @@ pub struct TailBatch {
     /// -1 of a producer that is not idempotent.
     pub producer: i64,
     pub epoch: i16,
+    /// Of its first record: by it the place that the batch was meant for is known. -1 of a marker, and of a producer that is not idempotent.
+    pub sequence: i32,
+    /// A marker, or records.
     pub is_control: bool,
+    /// Of a transaction: records that a marker behind them decides about, or that marker.
+    pub is_transactional: bool,
+    /// Of a marker: the transaction is committed.
+    pub is_commit: bool,
 }
 
 /// One reading of tails.
@@ -212,13 +219,26 @@ fn read(records: Bytes, from: Offset, tail: &mut Tail) -> Result<Offset, String>
             next: batch.next_offset(),
             producer: batch.producer_id(),
             epoch: batch.producer_epoch(),
+            sequence: batch.base_sequence(),
             is_control: batch.is_control(),
+            is_transactional: batch.is_transactional(),
+            is_commit: batch.is_control() && is_commit(&batch)?,
         });
         next = batch.next_offset();
         // What came after the end was listed is part of it: nothing is between.
         tail.end = tail.end.max(next);
     }
     Ok(next)
+}
+
+/// What a control batch says: key {version, type}, where 1 is a commit (`ControlRecordType`).
+fn is_commit(batch: &Batch) -> Result<bool, String> {
+    let records = decode(batch, &Limits::DEFAULT).map_err(|cause| cause.to_string())?;
+    let key = records.iter().next().and_then(|record| record.key);
+    match key.and_then(|key| key.get(2..4)) {
+        Some(kind) => Ok(kind == [0, 1]),
+        None => Err("it has a control batch that says nothing".to_owned()),
+    }
 }
 
 fn refused(partition: &TopicPartition, error: KafkaError) -> Error {

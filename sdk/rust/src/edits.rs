@@ -75,6 +75,13 @@ impl Edits {
         self.values.write(write);
     }
 
+    /// Makes room for so many new values, of so many bytes together, where that can be told before: a column that grows is copied again and again.
+    pub fn reserve_values(&mut self, records: usize, bytes: usize) {
+        self.rows.reserve(records);
+        self.values.ends.reserve(records);
+        self.values.data.reserve(bytes);
+    }
+
     /// These headers in place of all present ones.
     pub fn set_headers(&mut self, index: u32, headers: Vec<Header>) {
         self.push(index, Edit::SetHeaders(headers));

@@ -47,6 +47,11 @@ impl<'a> Admin<'a> {
         })
     }
 
+    /// The addresses by which the cluster is found.
+    pub fn bootstrap(&self) -> &str {
+        &self.bootstrap
+    }
+
     /// Topics are created with so many replicas instead of as many as there are brokers, three at most.
     #[must_use]
     pub fn with_replicas(self, replicas: i32) -> Self {

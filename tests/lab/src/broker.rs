@@ -12,12 +12,13 @@ mod zookeeper;
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::OnceLock,
     thread,
     time::Duration,
 };
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer},
@@ -260,6 +261,25 @@ impl Broker {
         self.process()?.kill()?;
         self.process = None;
         Ok(())
+    }
+
+    /// None of its files can grow beyond so many bytes: a write that goes beyond is cut short, and fails, as on a full disk. (It is the limit of the process on
+    /// the size of a file, so the error is EFBIG where a full disk says ENOSPC.) Kafka takes either for a failed disk, and ends. The next start has room again.
+    /// Needs util-linux' `prlimit`.
+    pub fn fill_disk(&mut self, bytes: u64) -> Result<()> {
+        let status = Command::new("prlimit")
+            .args(["--pid", &self.process()?.pid().to_string()])
+            .arg(format!("--fsize={bytes}"))
+            .status()
+            .context("util-linux' prlimit is missing")?;
+        ensure!(status.success(), "prlimit ended with {status}");
+        Ok(())
+    }
+
+    /// Leaves its folder where it is when it is dropped, and says where.
+    pub fn keep(&mut self) -> &Path {
+        self.dir.disable_cleanup(true);
+        self.dir.path()
     }
 
     /// Starts a stopped or killed broker on the same ports and data, and waits until it answers.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod brokers;
+mod chaos;
 mod comparison;
 mod demo;
 mod traffic;
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Generate(traffic::Arguments),
     /// Compare two topics record by record; exit code 0 only when they are equal
     Compare(comparison::Arguments),
+    /// Let workers, brokers and networks fail by a schedule drawn from a seed, while a source is mirrored; exit code 0 only when everything is as it must be in the end
+    Chaos(chaos::Arguments),
     /// Measure Towpath beside MirrorMaker 2 or a mirror made of librdkafka: same brokers, same data, every copy compared
     Bench(bench::Arguments),
     /// The mirror made of librdkafka that `bench --against rdkafka` measures; it runs until it is ended
@@ -40,6 +43,7 @@ pub(crate) fn run(command: Command) -> Result<ExitCode> {
     match command {
         Command::Demo(arguments) => return demo::run(&arguments),
         Command::Compare(arguments) => return comparison::run(&arguments),
+        Command::Chaos(arguments) => return chaos::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments)?,
         Command::RdkafkaMirror(options) => rdkafka_mirror::run(&options)?,
         Command::Kafka => println!("{}", Kafka::fetch()?.libs().display()),

@@ -1,5 +1,7 @@
 //! Comparisons for tests: source and target, read by librdkafka, as assertions.
 
+pub mod places;
+
 use anyhow::{Result, ensure};
 use towpath_kafka::verify::{self, Endpoint, Isolation, Options, Report, Timestamps};
 

@@ -19,7 +19,7 @@ use anyhow::Result;
 use crate::wait;
 
 pub use self::{
-    compacted::compacted,
+    compacted::{compacted, rest_cleaner},
     edges::{EDGE_KINDS, edges},
     orders::text,
     transactional::{Transactions, transactional},

@@ -12,6 +12,7 @@
 mod pipe;
 
 use std::{
+    fmt,
     net::TcpListener,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -107,6 +108,27 @@ impl Network {
             state: State::Cut,
             ..self
         }
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        match self.state {
+            State::Open => {}
+            State::Silent => parts.push("silent".to_owned()),
+            State::Cut => parts.push("cut".to_owned()),
+        }
+        if self.delay > Duration::ZERO {
+            parts.push(format!("delayed by {} ms", self.delay.as_millis()));
+        }
+        if let Some(rate) = self.bytes_per_second {
+            parts.push(format!("{rate} bytes a second"));
+        }
+        if let Some(bytes) = self.cut_after {
+            parts.push(format!("each connection is cut after {bytes} bytes of answers"));
+        }
+        f.write_str(&parts.join(", "))
     }
 }
 

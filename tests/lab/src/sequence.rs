@@ -37,8 +37,13 @@ pub struct Rewind {
     pub records: u64,
 }
 
-/// Reads the copy of `traffic` (all of it, from record 0) and compares sequence numbers.
+/// Reads the copy of `traffic` (all of it, from record 0), uncommitted records too, and compares sequence numbers.
 pub fn audit(bootstrap: &str, topic: &str, traffic: &Traffic) -> Result<Audit> {
+    audit_as((bootstrap, topic), traffic, Isolation::ReadUncommitted)
+}
+
+/// As [`audit`], by a reader of that isolation.
+pub fn audit_as((bootstrap, topic): (&str, &str), traffic: &Traffic, isolation: Isolation) -> Result<Audit> {
     let expected = Traffic {
         records: traffic.first + traffic.records,
         first: 0,
@@ -56,7 +61,7 @@ pub fn audit(bootstrap: &str, topic: &str, traffic: &Traffic) -> Result<Audit> {
         partitions: vec![PartitionAudit::default(); seen.len()],
     };
 
-    read::topic(bootstrap, topic, Isolation::ReadUncommitted, |message| {
+    read::topic(bootstrap, topic, isolation, |message| {
         let seq = read::sequence(message)?;
         let (partition, offset) = (usize::try_from(message.partition())?, message.offset());
         ensure!(

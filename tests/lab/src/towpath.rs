@@ -14,6 +14,9 @@
 
 mod refusal;
 mod resolving;
+mod sharing;
+
+pub use sharing::BUCKETS;
 
 use std::{
     collections::BTreeMap,
@@ -63,6 +66,7 @@ pub struct ConnectorStatus {
     pub connector: RunStatus,
     /// What is tried again.
     pub trouble: Option<String>,
+    pub delivery: Option<Delivery>,
     /// The keys of the limits that hold it back.
     #[serde(default)]
     pub throttled: Vec<String>,
@@ -72,11 +76,31 @@ pub struct ConnectorStatus {
     pub lag: Lag,
     #[serde(default)]
     pub mirrored: Mirrored,
+    /// What the worker has of it, when others share it.
+    pub buckets: Option<Vec<u32>>,
     #[serde(default)]
     pub plugins: Vec<PluginStatus>,
     /// Of a `MirrorCheckpoint`.
     #[serde(default)]
     pub groups: Vec<GroupStatus>,
+}
+
+/// What holds for the records on the target.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Delivery {
+    pub guarantee: String,
+    /// `offsets.mode`
+    pub offsets: String,
+    /// With `auto`, by topic.
+    #[serde(default)]
+    pub topics: BTreeMap<String, Chosen>,
+}
+
+/// Which offsets a topic's records have on the target, and why.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Chosen {
+    pub offsets: String,
+    pub reason: String,
 }
 
 /// How a group's offset of a partition is synced.
@@ -283,6 +307,12 @@ impl Worker {
             Some(self.dir.path()),
         )?);
         Ok(())
+    }
+
+    /// Leaves its folder where it is when it is dropped, and says where.
+    pub fn keep(&mut self) -> &Path {
+        self.dir.disable_cleanup(true);
+        self.dir.path()
     }
 
     pub fn process(&mut self) -> Result<&mut Process> {

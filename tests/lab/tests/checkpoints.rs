@@ -62,6 +62,7 @@ fn mirror(topic: &str, vary: impl FnOnce(Connector) -> Connector) -> Connector {
     vary(
         Connector::mirror(topic, source().bootstrap())
             .set("topics", topic)
+            .set("offsets.mode", "translate")
             .set("exactly.once.support", "required"),
     )
 }
@@ -86,7 +87,11 @@ fn commit(broker: &Broker, group: &str, topic: &str, offsets: &[(i32, i64)]) -> 
         let mut element = list.find_partition(topic, *partition).context("it was added")?;
         element.set_metadata(METADATA);
     }
-    Ok(consumer(broker.bootstrap(), group)?.commit(&list, CommitMode::Sync)?)
+    let consumer = consumer(broker.bootstrap(), group)?;
+    // A coordinator may still be on its way.
+    wait::until("the commit", SOON, || {
+        Ok(Some(consumer.commit(&list, CommitMode::Sync)?))
+    })
 }
 
 /// What a group has committed of a partition, with its metadata.

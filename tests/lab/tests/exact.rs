@@ -1,4 +1,4 @@
-//! Exactly once, shown from the target's log: kills, brokers that forget producers, holes in the source, other writers, other owners.
+//! Exactly once, shown from the target's log: kills, holes in the source, other writers, other owners.
 
 use std::{
     collections::HashMap,
@@ -10,23 +10,16 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rdkafka::Message;
-use towpath_domain::{
-    Offset,
-    offset_map::{Run, Runs},
-};
+use towpath_domain::{Offset, offset_map::Runs};
 use towpath_lab::{
-    broker::{BrokerOptions, Pair},
+    broker::Pair,
     compare,
     generate::{self, Codec, Item, Sink, Traffic, Transactions},
-    plugins,
+    offset_map, plugins,
     read::{self, Isolation},
     sequence,
     towpath::{Connector, Status, Worker},
     wait,
-};
-use towpath_wire::{
-    Client, Options,
-    positions::{Position, PositionKey, Positions},
 };
 
 const MIRRORED: Duration = Duration::from_secs(300);
@@ -47,6 +40,7 @@ fn worker_on(pair: &Pair, topic: &str, vary: impl FnOnce(Connector) -> Connector
     worker.connector(&vary(
         Connector::mirror(topic, pair.source.bootstrap())
             .set("topics", topic)
+            .set("offsets.mode", "translate")
             .set("exactly.once.support", "required"),
     ))?;
     Ok(worker)
@@ -70,46 +64,6 @@ fn visible(pair: &Pair, topic: &str) -> Result<u64> {
     }
     let counts = read::count(pair.target.bootstrap(), topic, Isolation::ReadUncommitted)?;
     Ok(counts.iter().sum())
-}
-
-/// The map of a partition as it is stored.
-struct Stored {
-    row: Position,
-    /// the runs that the row does not have any more, and the first that it has
-    sealed: Vec<Run>,
-}
-
-/// What is stored of a topic's partitions.
-fn stored(topic: &str) -> Result<Vec<Stored>> {
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(async {
-        let client = Client::connect(Options {
-            bootstrap_servers: vec![pair().target.bootstrap().to_owned()],
-            ..Options::default()
-        })
-        .await?;
-        let positions = Positions::open(client, POSITIONS, -1).await?;
-        let table = positions.load().await?;
-        let chunks = positions.chunks().await?;
-        let of_topic = table
-            .positions
-            .into_iter()
-            .filter(|(_, position)| position.topic.as_str() == topic);
-        let mut rows: Vec<(PositionKey, Position)> = of_topic.collect();
-        rows.sort_by_key(|(key, _)| key.partition);
-        let mut stored = Vec::new();
-        for (key, row) in rows {
-            // Backwards, chunk by chunk, as each says where the one before it ends.
-            let mut sealed: Vec<Run> = Vec::new();
-            let mut first = row.runs.first().context("a row has runs")?.source;
-            while let Some(chunk) = chunks.of(&key, Offset(first.0 - 1)).await? {
-                first = chunk.first().context("a chunk has runs")?.source;
-                sealed.splice(0..0, chunk.iter());
-            }
-            stored.push(Stored { row, sealed });
-        }
-        Ok(stored)
-    })
 }
 
 /// Source offset, target offset and how often, of each record of a partition; records are told apart by the lab's sequence number.
@@ -147,14 +101,18 @@ fn assert_map_is_exact(topic: &str) -> Result<Vec<Runs>> {
     let places = places(topic)?;
     let ends = pair().target.admin()?.offsets(topic)?;
     let source_ends = pair().source.admin()?.offsets(topic)?;
-    let stored = stored(topic)?;
+    let stored = offset_map::stored(pair().target.bootstrap(), POSITIONS, topic, topic)?;
     ensure!(stored.len() == places.len(), "a row a partition");
     let mut maps = Vec::new();
-    for (partition, Stored { row, sealed }) in stored.into_iter().enumerate() {
+    for (partition, stored) in stored.into_iter().enumerate() {
         let end = Offset(ends[partition].1);
-        ensure!(!row.open, "a worker that has stopped in peace says so");
-        ensure!(row.runs.len() < 2100, "{} runs in a row", row.runs.len());
-        let runs: Runs = sealed.into_iter().chain(row.runs.iter()).collect();
+        ensure!(!stored.row.open, "a worker that has stopped in peace says so");
+        ensure!(
+            stored.row.runs.len() < 2100,
+            "{} runs in a row",
+            stored.row.runs.len()
+        );
+        let runs = stored.runs();
         let mut next = places[partition].iter().peekable();
         for source in 0..source_ends[partition].1 {
             while next.peek().is_some_and(|(offset, _)| *offset < source) {
@@ -252,21 +210,7 @@ fn kill_thrice(worker: &mut Worker, topic: &str) -> Result<u64> {
 fn a_worker_killed_amid_a_compacted_topic_shuts_out_its_late_batches_with_a_marker() -> Result<()> {
     let topic = "exact-compacted";
     generate::compacted(&pair().source, topic, 2, 40_000)?;
-    pair().source.admin()?.alter_topic(
-        topic,
-        &[
-            ("min.compaction.lag.ms", "1000000000000"),
-            ("max.compaction.lag.ms", "9000000000000000"),
-        ],
-    )?;
-    // What the cleaner has begun it ends.
-    let mut left = 0;
-    wait::until("the cleaner to be done", SOON, || {
-        wait::pause(Duration::from_secs(2));
-        let counts = read::count(pair().source.bootstrap(), topic, Isolation::ReadCommitted)?;
-        let before = std::mem::replace(&mut left, counts.iter().sum::<u64>());
-        Ok((before == left).then_some(()))
-    })?;
+    let left = generate::rest_cleaner(&pair().source.admin()?, pair().source.bootstrap(), topic)?;
     pair().target.admin()?.create_topic(topic, 2, &[])?;
     let slow = |connector: Connector| {
         connector
@@ -296,50 +240,6 @@ fn a_worker_killed_amid_a_compacted_topic_shuts_out_its_late_batches_with_a_mark
         "no marker among {ends} offsets of {left} records"
     );
     Ok(())
-}
-
-/// A broker that forgets producers at once, as it does with those whose records are old: what it takes is no proof then.
-#[test]
-fn records_older_than_what_brokers_remember_of_producers_come_once_over_kills_and_broker_kills() -> Result<()>
-{
-    let forgetful = BrokerOptions::named("target")
-        .property("producer.id.expiration.ms", "20000")
-        .property("producer.id.expiration.check.interval.ms", "200");
-    let mut pair = Pair::start_with(BrokerOptions::named("source"), forgetful)?;
-    let topic = "exact-old";
-    pair.source
-        .admin()?
-        .create_topic(topic, 4, &[("retention.ms", "-1")])?;
-    let year = 365 * 24 * 3600 * 1000;
-    let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-    let traffic = Traffic {
-        base_timestamp: now - year,
-        ..Traffic::text(topic, 4, 1_500_000, 200)
-    };
-    traffic.produce(pair.source.bootstrap())?;
-    let mut worker = worker_on(&pair, topic, |connector| connector.set("tasks.max", "2"))?;
-    let mut random = StdRng::seed_from_u64(7);
-    let mut before = 0;
-    for round in 0..6 {
-        worker.start()?;
-        wait::until("records to flow", SOON, || {
-            Ok((visible_end(&pair, topic)? > before).then_some(()))
-        })?;
-        wait::pause(Duration::from_millis(random.random_range(0..150)));
-        if round % 3 == 2 {
-            pair.target.kill()?;
-            pair.target.start_again()?;
-        }
-        worker.kill()?;
-        // A broker that has just come back does not lead yet.
-        before = wait::until("the broker to lead again", SOON, || {
-            Ok(visible_end(&pair, topic).ok())
-        })?;
-    }
-    worker.start()?;
-    worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
-    worker.stop()?;
-    sequence::audit(pair.target.bootstrap(), topic, &traffic)?.assert_exactly_once()
 }
 
 fn visible_end(pair: &Pair, topic: &str) -> Result<i64> {

@@ -416,7 +416,10 @@ fn new_topics_and_partitions_are_followed_from_their_first_record() -> Result<()
     let source = pair().source.bootstrap();
     Traffic::orders("grows-a", 1, 1000).produce(source)?;
     let mut worker = worker("grows-.*", |connector| {
-        connector.set("source.consumer.auto.offset.reset", "latest")
+        connector
+            .set("source.consumer.auto.offset.reset", "latest")
+            // Else retention is off until the offsets before the start are filled: `auto.rs`.
+            .set("offsets.mode", "translate")
     })?;
     worker.start()?;
     worker.wait_for("the first topic to be found", SOON, |status| {

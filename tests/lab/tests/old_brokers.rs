@@ -9,6 +9,7 @@ use towpath_lab::{
     generate::{self, EDGE_KINDS, Traffic},
     kafka::Release,
     towpath::{Connector, Worker},
+    wait,
 };
 
 const MIRRORED: Duration = Duration::from_secs(120);
@@ -35,6 +36,12 @@ fn mirror(source: &Broker, target: &Broker, configs: &[(&str, &str)]) -> Result<
     traffic.then(3000).produce(source.bootstrap())?;
     worker.start()?;
     worker.wait_until_mirrored("orders", source, MIRRORED)?;
+    // Off while a topic is filled.
+    wait::until("retention to be the source's", MIRRORED, || {
+        let configs = target.admin()?.topic_configs("orders")?;
+        let is_off = configs.iter().any(|(name, _)| name == "retention.bytes");
+        Ok((!is_off).then_some(()))
+    })?;
     worker.stop()?;
     for (topic, records) in [("orders", 33_000), ("odd", 2 * EDGE_KINDS * 5)] {
         let (left, right) = ((source.bootstrap(), topic), (target.bootstrap(), topic));

@@ -1,22 +1,28 @@
 //! `offsets.mode=preserve`: each record has the same offset on both clusters, shown by reading both.
 
 use std::{
-    collections::BTreeMap,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
-use rdkafka::{Message, message::Headers};
+use rdkafka::{
+    ClientConfig, Offset as At, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer},
+    producer::{BaseProducer, Producer},
+};
+use towpath_domain::Bucket;
 use towpath_lab::{
     broker::{Broker, Pair},
+    compare::places::{assert_identical, records, wait_for_bounds},
     generate::{self, Codec, Item, Sink, Traffic, Transactions},
-    read::{self, Isolation},
+    offset_map,
+    read::Isolation,
     towpath::{Connector, Status, Worker},
     wait,
 };
+use towpath_wire::positions::transactional_id;
 
 const MIRRORED: Duration = Duration::from_secs(300);
 const SOON: Duration = Duration::from_secs(90);
@@ -25,6 +31,8 @@ fn worker(pair: &Pair, topic: &str) -> Result<Worker> {
     let mut worker = Worker::new(&[
         ("bootstrap.servers", pair.target.bootstrap()),
         ("offset.storage.topic", "positions"),
+        // After kills filler waits for so long.
+        ("request.timeout.ms", "5000"),
     ])?;
     worker.connector(
         &Connector::mirror(topic, pair.source.bootstrap())
@@ -32,50 +40,6 @@ fn worker(pair: &Pair, topic: &str) -> Result<Worker> {
             .set("offsets.mode", "preserve"),
     )?;
     Ok(worker)
-}
-
-/// Each record of a topic by partition and offset, as a hash of all that it has.
-fn records(broker: &Broker, topic: &str, isolation: Isolation) -> Result<BTreeMap<(i32, i64), u64>> {
-    let mut records = BTreeMap::new();
-    read::topic(broker.bootstrap(), topic, isolation, |message| {
-        let mut hasher = DefaultHasher::new();
-        (message.key(), message.payload(), message.timestamp().to_millis()).hash(&mut hasher);
-        for header in message.headers().into_iter().flat_map(Headers::iter) {
-            (header.key, header.value).hash(&mut hasher);
-        }
-        records.insert((message.partition(), message.offset()), hasher.finish());
-        Ok(())
-    })?;
-    Ok(records)
-}
-
-/// The same records at the same offsets, for readers of both kinds, and logs that begin and end at the same offsets. Returns the records.
-fn assert_identical(pair: &Pair, topic: &str) -> Result<u64> {
-    let committed = records(&pair.source, topic, Isolation::ReadCommitted)?;
-    for isolation in [Isolation::ReadCommitted, Isolation::ReadUncommitted] {
-        let target = records(&pair.target, topic, isolation)?;
-        if let Some((place, _)) = committed
-            .iter()
-            .find(|(place, hash)| target.get(place) != Some(hash))
-        {
-            anyhow::bail!("what is at {place:?} on the source is not there on the target, {isolation:?}");
-        }
-        ensure!(
-            target.len() == committed.len(),
-            "the target has records that the source has not, {isolation:?}"
-        );
-    }
-    let bounds = |broker: &Broker| broker.admin()?.offsets(topic);
-    assert_eq!(bounds(&pair.source)?, bounds(&pair.target)?, "the logs' bounds");
-    Ok(committed.len() as u64)
-}
-
-/// The target's logs begin and end where the source's do.
-fn wait_for_bounds(pair: &Pair, topic: &str) -> Result<()> {
-    wait::until("the logs to have the same bounds", SOON, || {
-        let bounds = |broker: &Broker| broker.admin()?.offsets(topic);
-        Ok((bounds(&pair.source)? == bounds(&pair.target)?).then_some(()))
-    })
 }
 
 fn are_in_state(status: &Status, topic: &str, partitions: i32, state: &str) -> bool {
@@ -246,21 +210,7 @@ fn a_compacted_topic_with_holes_has_the_same_offsets_and_is_compacted_when_it_is
     let pair = Pair::shared();
     let topic = "preserve-compacted";
     generate::compacted(&pair.source, topic, 2, 20_000)?;
-    // What the cleaner has begun it ends, and then it rests: what was read stays.
-    pair.source.admin()?.alter_topic(
-        topic,
-        &[
-            ("min.compaction.lag.ms", "1000000000000"),
-            ("max.compaction.lag.ms", "9000000000000000"),
-        ],
-    )?;
-    let mut left = 0;
-    wait::until("the cleaner to be done", SOON, || {
-        wait::pause(Duration::from_secs(2));
-        let counts = read::count(pair.source.bootstrap(), topic, Isolation::ReadCommitted)?;
-        let before = std::mem::replace(&mut left, counts.iter().sum::<u64>());
-        Ok((before == left).then_some(()))
-    })?;
+    let left = generate::rest_cleaner(&pair.source.admin()?, pair.source.bootstrap(), topic)?;
     let mut worker = worker(pair, topic)?;
     worker.start()?;
     worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
@@ -275,10 +225,10 @@ fn a_compacted_topic_with_holes_has_the_same_offsets_and_is_compacted_when_it_is
         };
         Ok((ends(&pair.source)? == ends(&pair.target)?).then_some(()))
     })?;
-    let source = records(&pair.source, topic, Isolation::ReadCommitted)?;
+    let source = records(&pair.source.admin()?, topic, Isolation::ReadCommitted)?;
     assert_eq!(source.len() as u64, left);
     assert!(
-        records(&pair.target, topic, Isolation::ReadUncommitted)? == source,
+        records(&pair.target.admin()?, topic, Isolation::ReadUncommitted)? == source,
         "the same records at the same offsets"
     );
     worker.wait_for("the partitions to be for consumers", SOON, |status| {
@@ -367,4 +317,101 @@ fn records_that_retention_took_before_they_were_read_are_given_up_and_both_logs_
     worker.stop()?;
     assert_eq!(assert_identical(pair, topic)?, 6000 - 4321);
     Ok(())
+}
+
+/// Nothing at all is left of it, for a group either.
+#[test]
+fn a_topic_that_somebody_else_has_written_to_is_mirrored_anew_when_nobody_reads_it() -> Result<()> {
+    let pair = Pair::shared();
+    let topic = "preserve-reseeded";
+    begin(pair, topic, 5_000, 777)?;
+    let mut worker = worker(pair, topic)?;
+    worker.start()?;
+    worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+    worker.stop()?;
+    produce_one(&pair.target, topic, "foreign")?;
+    worker.start()?;
+    worker.wait_for("the partition to stop", SOON, |status| {
+        are_in_state(status, topic, 1, "target-diverged")
+    })?;
+    worker.stop()?;
+    let consumer = || -> Result<BaseConsumer> {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", pair.target.bootstrap());
+        Ok(config.set("group.id", "reader").create()?)
+    };
+    let member = consumer()?;
+    member.subscribe(&[topic])?;
+    wait::until("the group to have a member", SOON, || {
+        member.poll(Duration::from_millis(100)).transpose()?;
+        Ok((member.assignment()?.count() == 2).then_some(()))
+    })?;
+    let mut offsets = TopicPartitionList::new();
+    offsets.add_partition_offset(topic, 0, At::Offset(1000))?;
+    member.commit(&offsets, CommitMode::Sync)?;
+    let wanted = ["--topic", topic, "--delete-target-topic", topic];
+    let refused = worker.reseed_refused(&wanted)?;
+    ensure!(
+        refused.contains("it is read on the target by reader"),
+        "{refused}"
+    );
+    drop(member);
+    let dry = wait::until("the group to have no member", SOON, || {
+        Ok(worker.reseed(&["--topic", topic, "--dry-run"]).ok())
+    })?;
+    ensure!(dry.contains("dry run, nothing is changed"), "{dry}");
+    let refused = worker.reseed_refused(&["--topic", topic, "--delete-target-topic", "orders"])?;
+    ensure!(refused.contains("write --delete-target-topic"), "{refused}");
+    worker.reseed(&wanted)?;
+    let observer = consumer()?;
+    wait::until("the group's offset to go with the topic", SOON, || {
+        let committed = observer.committed_offsets(offsets.clone(), SOON)?;
+        Ok((committed.elements()[0].offset() == At::Invalid).then_some(()))
+    })?;
+    worker.start()?;
+    worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+    wait_for_bounds(pair, topic)?;
+    worker.stop()?;
+    assert_identical(pair, topic)?;
+    Ok(())
+}
+
+/// As a coordinator leaves it that writes a marker twice; and as somebody leaves it who deletes the topic.
+#[test]
+fn a_topic_that_nobody_may_read_yet_is_filled_again() -> Result<()> {
+    let pair = Pair::shared();
+    let topic = "preserve-refilled";
+    begin(pair, topic, 5_000, 777)?;
+    pair.source.admin()?.delete_records(topic, 1, 10)?;
+    let mut worker = worker(pair, topic)?;
+    let mut go_on = || {
+        worker.start()?;
+        worker.wait_until_mirrored(topic, &pair.source, MIRRORED)?;
+        wait_for_bounds(pair, topic)?;
+        worker.stop()?;
+        assert_identical(pair, topic)?;
+        generate::transactional(pair.source.bootstrap(), &transactions(topic, 1))
+    };
+    go_on()?;
+    let rows = offset_map::stored(pair.target.bootstrap(), "positions", topic, topic)?;
+    let bucket = Bucket::of(rows[1].key.topic, rows[1].key.partition);
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", pair.target.bootstrap())
+        .set("transactional.id", transactional_id("positions", topic, bucket))
+        .create()?;
+    producer.init_transactions(SOON)?;
+    producer.begin_transaction()?;
+    producer
+        .send(
+            rdkafka::producer::BaseRecord::<(), [u8]>::to(topic)
+                .partition(1)
+                .payload(b"late"),
+        )
+        .map_err(|(error, _)| error)?;
+    producer.flush(SOON)?;
+    producer.abort_transaction(SOON)?;
+    drop(producer);
+    go_on()?;
+    pair.target.admin()?.delete_topic(topic)?;
+    go_on().map(drop)
 }

@@ -187,8 +187,9 @@ fn ids_are_those_of_the_target_and_what_it_lacks_stops_the_partition_until_it_is
 
     let mut worker = worker("schema-id-remap", &connector)?;
     worker.start()?;
-    let stopped = worker.wait_for("the partition stops", SOON, is_stopped)?;
-    ensure!(stopped.position("pay", 0) == Some(2), "{stopped:?}");
+    // What is before the record is written all the same, a moment after the partition has stopped.
+    let at_the_record = |status: &Status| is_stopped(status) && status.position("pay", 0) == Some(2);
+    worker.wait_for("the partition stops at the record", SOON, at_the_record)?;
     let text = worker.status_text().unwrap_or_default();
     ensure!(text.contains("is not on the target"), "{text}");
     worker.stop()?;

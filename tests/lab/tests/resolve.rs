@@ -35,6 +35,7 @@ fn worker_on(pair: &Pair, topics: &str) -> Result<Worker> {
     worker.connector(
         &Connector::mirror(&name, pair.source.bootstrap())
             .set("topics", topics)
+            .set("offsets.mode", "translate")
             .set("exactly.once.support", "required"),
     )?;
     Ok(worker)
@@ -427,4 +428,76 @@ fn a_worker_that_runs_the_connector_all_the_same_is_shut_out() -> Result<()> {
     expected.extend(records(source, topic, 0)?);
     assert_records(topic, 0, &expected)?;
     assert_records(topic, 1, &records(source, topic, 1)?)
+}
+
+#[test]
+fn positions_are_listed_set_back_and_ahead_and_taken_away_and_the_mirror_goes_on_from_there() -> Result<()> {
+    let topic = "offsets-changed";
+    pair().source.admin()?.create_topic(topic, 3, &[])?;
+    Traffic::text(topic, 3, 3000, 100).produce(pair().source.bootstrap())?;
+    let mut worker = worker(topic)?;
+    mirror(&mut worker, &[topic])?;
+    let entry = |partition: i32, offset: serde_json::Value| {
+        let partition = serde_json::json!({"cluster": "source", "topic": topic, "partition": partition});
+        serde_json::json!({"partition": partition, "offset": offset})
+    };
+    let at = |offset: i64| serde_json::json!({ "offset": offset });
+    let all = |offsets: Vec<serde_json::Value>| serde_json::json!({ "offsets": offsets });
+    let listed: serde_json::Value = serde_json::from_str(&worker.offsets(&["list"])?)?;
+    assert_eq!(
+        listed,
+        all((0..3).map(|partition| entry(partition, at(1000))).collect())
+    );
+
+    let changes = all(vec![entry(0, at(400)), entry(1, serde_json::Value::Null)]);
+    let told = worker.alter_offsets(&changes, &["--dry-run"])?;
+    assert!(
+        told.contains("400 to 1000 (excluded) will be on the target twice"),
+        "{told}"
+    );
+    assert_eq!(
+        worker.offsets(&["list"])?,
+        serde_json::to_string_pretty(&listed)? + "\n"
+    );
+    worker.alter_offsets(&changes, &[])?;
+    let told = worker.alter_offsets(&changes, &[])?;
+    assert_eq!(
+        told.matches("nothing is changed").count(),
+        2,
+        "pressed twice: {told}"
+    );
+    mirror(&mut worker, &[topic])?;
+    let counts = |topic| read::count(pair().target.bootstrap(), topic, Isolation::ReadUncommitted);
+    assert_eq!(counts(topic)?, [1600, 2000, 1000]);
+    for (partition, from) in [(0, 400), (1, 0)] {
+        let source = records(pair().source.bootstrap(), topic, partition)?;
+        let target = records(pair().target.bootstrap(), topic, partition)?;
+        assert!(
+            target[..1000] == source && target[1000..] == source[from..],
+            "partition {partition}"
+        );
+    }
+
+    // What is passed over is missing, and nothing else.
+    Traffic::text(topic, 3, 3000, 100)
+        .then(600)
+        .produce(pair().source.bootstrap())?;
+    worker.alter_offsets(&all(vec![entry(2, at(1150))]), &[])?;
+    mirror(&mut worker, &[topic])?;
+    assert_eq!(counts(topic)?, [1800, 2200, 1050]);
+
+    let wrong = all(vec![entry(0, at(1201)), entry(7, at(3))]);
+    fs::write(
+        worker.properties_file().with_file_name("offsets.json"),
+        wrong.to_string(),
+    )?;
+    let said = worker.offsets_refused(&["alter", "offsets.json"])?;
+    assert!(
+        said.contains("0 to 1200 (excluded)") && said.contains(&format!("{topic}-7")),
+        "{said}"
+    );
+    worker.offsets(&["reset"])?;
+    let listed: serde_json::Value = serde_json::from_str(&worker.offsets(&["list"])?)?;
+    assert_eq!(listed, all(Vec::new()));
+    Ok(())
 }

@@ -754,6 +754,8 @@ fn grant(topic: &str) -> Result<()> {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         broker.admin()?.acls(&arguments)?;
     }
+    // The controller has answered; a busy broker learns of the last ones later.
+    towpath_lab::wait::pause(Duration::from_secs(3));
     Ok(())
 }
 

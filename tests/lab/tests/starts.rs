@@ -53,6 +53,8 @@ fn worker(name: &str, spec: &str) -> Result<Worker> {
         .set("topics", &format!("{name}[.].*"))
         // Time to fill a new topic before it is noticed.
         .set("refresh.topics.interval.seconds", "5")
+        // Nobody is to see what fills the offsets before the start.
+        .set("offsets.mode", "translate")
         .set("mirror.start.offset.spec", spec);
     worker.connector(&connector)?;
     Ok(worker)

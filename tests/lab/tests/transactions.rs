@@ -101,6 +101,7 @@ async fn write(
     let leader = client.leader(partition).expect("offsets were listed of it");
     let connection = client.open(leader.node, "test").await?;
     let request = ProduceRequest {
+        transactional_id: None,
         acks: -1,
         timeout: SOON,
         partitions: vec![ProducePartition {

@@ -7,7 +7,12 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towpath_domain::TopicName;
-use towpath_mirror::{claims::Claims, config::Defaults, connector::Worker};
+use towpath_mirror::{
+    claims::Claims,
+    config::Defaults,
+    connector::{OPEN_TRANSACTION_TOLD_AFTER, Worker},
+    ownership::Ownership,
+};
 use towpath_plugin_host as host;
 
 use super::{ORDERS, PAYMENTS, REPLACEMENT, clusters::Clusters};
@@ -40,9 +45,11 @@ impl Pipelines {
             positions_topic: "towpath-offsets".to_owned(),
             positions_replication_factor: -1,
             flush_interval: Duration::from_millis(400),
+            open_transaction_told_after: OPEN_TRANSACTION_TOLD_AFTER,
             registries_granted_to: Vec::new(),
             host: Arc::new(open(plugins).await?),
             claims: Claims::default(),
+            ownership: Ownership::everything(),
         };
         let defaults = Defaults {
             bootstrap_servers: vec![clusters.target().to_owned()],

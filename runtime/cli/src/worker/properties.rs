@@ -7,7 +7,10 @@ use towpath_mirror::config::Defaults;
 use towpath_plugin_host as host;
 use towpath_wire::{Environment, Security};
 
-use super::limits::{self, LIMITS, Named};
+use super::{
+    buckets,
+    limits::{self, LIMITS, Named},
+};
 use crate::failure::Failure;
 
 /// Every key of a worker.
@@ -82,6 +85,12 @@ pub(super) const DEFINITION: Definition = Definition {
             documentation: "how old an acknowledged record may get before its position is stored, ms; below the second that bounds duplicates",
         },
         Key {
+            name: buckets::KEY,
+            shape: Shape::Text,
+            presence: Presence::Optional,
+            documentation: "a JSON file that says what this worker has of connectors that it shares with other workers, {\"connector\": [buckets, 0 to 15]}; read again when it changes. A bucket that two are given belongs to whoever took it last. Without the key: all of every connector. A MirrorCheckpoint is not shared",
+        },
+        Key {
             name: "request.timeout.ms",
             shape: Shape::Int {
                 min: 100,
@@ -102,6 +111,7 @@ pub(super) struct Properties {
     pub offset_storage_topic: String,
     pub offset_storage_replication_factor: i16,
     pub offset_flush_interval: Duration,
+    pub buckets: Option<PathBuf>,
     pub plugins: host::Options,
     pub registries_granted_to: Vec<String>,
     /// limits of single plugins, which are in `plugins` too
@@ -176,6 +186,7 @@ impl Properties {
             offset_storage_topic: values.text("offset.storage.topic").to_owned(),
             offset_storage_replication_factor: values.int("offset.storage.replication.factor") as i16,
             offset_flush_interval: millis("offset.flush.interval.ms"),
+            buckets: values.get(buckets::KEY).map(PathBuf::from),
             registries_granted_to: values.list("plugin.grants.schema-registry"),
             plugins: host::Options {
                 plugin_path,

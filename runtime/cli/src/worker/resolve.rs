@@ -6,27 +6,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use anyhow::anyhow;
 use clap::ValueEnum;
 use towpath_domain::{Decision, Partition, TopicName, config::Problem};
-use towpath_mirror::{
-    config::Class,
-    connector::Connector,
-    resolve::{Error, Existing, Mode, Request},
-};
+use towpath_mirror::resolve::{Existing, Mode, Request};
+use towpath_wire::Environment;
 
-use super::{
-    file::{self, ConnectorFile},
-    opened,
-    properties::Properties,
-};
+use super::deciding;
 use crate::failure::Failure;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The worker's properties, with Connect's key names
     #[arg(long, value_name = "worker.properties")]
-    pub(super) config: PathBuf,
+    config: PathBuf,
     /// The connector whose partitions are decided about: Connect's {"name", "config"}
     #[arg(long = "connector", value_name = "FILE.json")]
     connector: PathBuf,
@@ -56,42 +48,16 @@ enum Choice {
     Abort,
 }
 
-pub(super) async fn run(arguments: &Arguments, properties: Properties) -> Result<ExitCode, Failure> {
-    let path = &arguments.connector;
+pub(super) fn run(arguments: &Arguments, environment: &Environment) -> Result<ExitCode, Failure> {
     if arguments.onto_existing && arguments.decision != Choice::Restart {
         let message = "only restart writes onto records that are there";
         let problem = Problem::new("--onto-existing", None, message, "leave it out, or use restart");
         return Err(Failure::Input(vec![problem.to_string()]));
     }
-    let content = file::read(path).map_err(|error| Failure::Input(vec![file::unreadable(path, &error)]))?;
-    let ConnectorFile { name, config, .. } = file::parse(&content, &properties.defaults)
-        .map_err(|problems| Failure::input(path.display(), &problems))?;
-    let Class::MirrorSource(config) = config else {
-        let message = "it mirrors no partitions, so none has stopped";
-        let remedy = "name the file of a MirrorSource";
-        let problem = Problem::new("connector.class", Some("MirrorCheckpoint"), message, remedy);
-        return Err(Failure::input(path.display(), &[problem]));
-    };
-    let worker = opened(&arguments.config, &properties).await?;
-    let connector = Connector::prepare(name, *config, worker)
-        .await
-        .map_err(|problems| Failure::input(path.display(), &problems))?;
-    let resolutions = connector
-        .resolve(&arguments.request())
-        .await
-        .map_err(|error| match error {
-            Error::Refused(problems) => Failure::input(path.display(), &problems),
-            error => Failure::Failed(anyhow!(error)),
-        })?;
-    for resolution in resolutions {
-        let dry = if arguments.dry_run {
-            " (dry run, nothing is changed)"
-        } else {
-            ""
-        };
-        println!("{}: {}{dry}", resolution.partition, resolution.told);
-    }
-    Ok(ExitCode::SUCCESS)
+    let files = (arguments.config.as_path(), arguments.connector.as_path());
+    deciding::run(files, arguments.dry_run, environment, async |connector| {
+        connector.resolve(&arguments.request()).await
+    })
 }
 
 // === impl Arguments ===

@@ -208,10 +208,14 @@ fn append(
     if state.topics.get(&part.topic).is_none_or(|topic| topic.id != id) {
         return Err(refused(unknown_topic));
     }
+    let expiration = state.producer_expiration(ctx.broker);
     let partition = state.topics.partition_mut(&part.topic, part.partition);
     let partition = partition.ok_or_else(|| refused(ErrorCode::UnknownTopicOrPartition))?;
     if partition.leader != ctx.broker {
         return Err(refused(ErrorCode::NotLeaderOrFollower));
+    }
+    if let Some(expiration) = expiration {
+        partition.log.forget_producers(ctx.now_ms() - expiration);
     }
     let appended = partition.log.append(incoming, partition.leader_epoch)?;
     Ok(PartitionProduceResponse::default()

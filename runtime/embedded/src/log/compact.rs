@@ -11,16 +11,31 @@ use super::{
     transactions::Transactions,
 };
 
+/// What becomes of records without a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tombstones {
+    Kept,
+    /// `delete.retention.ms` are over
+    Deleted,
+}
+
 /// Which records compaction keeps: of each key the last.
 pub(crate) struct Keep {
     last: HashMap<Vec<u8>, i64>,
 }
 
+/// No record has this offset.
+const NOWHERE: i64 = -1;
+
 // === impl Keep ===
 
 impl Keep {
     /// From the batches that end before `bound`.
-    pub(crate) fn of<'a>(batches: impl Iterator<Item = &'a Stored>, bound: i64) -> Self {
+    pub(crate) fn of<'a>(
+        batches: impl Iterator<Item = &'a Stored>,
+        bound: i64,
+        tombstones: Tombstones,
+    ) -> Self {
         let mut last = HashMap::new();
         for stored in batches.filter(|stored| stored.last_offset() < bound && !stored.batch.is_control()) {
             let Ok(records) = decode(&stored.batch, &Limits::DEFAULT) else {
@@ -28,7 +43,13 @@ impl Keep {
             };
             for record in records.iter() {
                 if let Some(key) = record.key {
-                    last.insert(key.to_vec(), stored.offset_of(record.offset));
+                    let is_kept = record.value.is_some() || tombstones == Tombstones::Kept;
+                    let offset = if is_kept {
+                        stored.offset_of(record.offset)
+                    } else {
+                        NOWHERE
+                    };
+                    last.insert(key.to_vec(), offset);
                 }
             }
         }

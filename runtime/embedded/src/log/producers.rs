@@ -119,6 +119,11 @@ impl Producers {
         producer.last_timestamp = now_ms;
     }
 
+    pub(super) fn forget(&mut self, before_ms: i64, is_ongoing: impl Fn(i64) -> bool) {
+        self.by_id
+            .retain(|id, producer| producer.last_timestamp >= before_ms || is_ongoing(*id));
+    }
+
     /// State from what is left of a log.
     pub(super) fn replay(&mut self, stored: &Stored) {
         if !stored.batch.is_control() {

@@ -78,6 +78,7 @@ pub fn part(client: &Client, values: &[&str]) -> ProducePartition {
 pub async fn produce(client: &Client, node: i32, values: &[&str]) -> Result<i64, KafkaError> {
     let connection = client.open(NodeId(node), "test").await.unwrap();
     let request = ProduceRequest {
+        transactional_id: None,
         acks: -1,
         timeout: DEADLINE,
         partitions: vec![part(client, values)],

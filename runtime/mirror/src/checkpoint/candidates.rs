@@ -87,6 +87,8 @@ mod tests {
             runs: Runs::default(),
             open: false,
             preserved: None,
+            transactional: false,
+            caught_up_at: None,
             resolved: None,
         };
         (key, position)

@@ -89,7 +89,17 @@ pub(super) fn decide(case: Case<'_>) -> Verdict {
             source: case.source.offset,
             target,
             before: committed.filter(|committed| *committed != target),
+            late: late(case.written, committed).filter(|late| *late != target),
         },
+    }
+}
+
+/// What a commit that has not come through may still set the group to.
+fn late(written: Option<Checkpoint>, committed: Option<Offset>) -> Option<Offset> {
+    let written = written?;
+    match committed == Some(written.target) {
+        true => written.late,
+        false => Some(written.target),
     }
 }
 
@@ -129,6 +139,7 @@ mod tests {
             source: Offset(target + 3),
             target: Offset(target),
             before: None,
+            late: None,
         })
     }
 
@@ -171,10 +182,15 @@ mod tests {
     }
 
     fn commits(given: Given, before: Option<i64>) {
+        commits_after(given, before, None);
+    }
+
+    fn commits_after(given: Given, before: Option<i64>, late: Option<i64>) {
         let row = Checkpoint {
             source: Offset(13),
             target: Offset(10),
             before: before.map(Offset),
+            late: late.map(Offset),
         };
         let target = Offset(10);
         assert_eq!(verdict(given), Verdict::Commit { target, row });
@@ -272,12 +288,35 @@ mod tests {
                 source: Offset(12),
                 target: Offset(9),
                 before: Some(Offset(8)),
+                late: None,
             }),
             ..FIRST
         };
-        commits(given(8), Some(8));
+        commits_after(given(8), Some(8), Some(9));
         commits(given(9), Some(9));
         assert_eq!(state(given(7)), GroupState::Conflict);
+    }
+
+    #[test]
+    fn a_commit_that_comes_late_is_no_conflict_and_the_group_moves_on_again() {
+        let late = |source| Given {
+            target: Some(committed(7)),
+            written: Some(Checkpoint {
+                source: Offset(13),
+                target: Offset(source),
+                before: None,
+                late: Some(Offset(7)),
+            }),
+            age: Age::Fresh,
+            ..FIRST
+        };
+        commits_after(late(10), Some(7), None);
+        commits_after(late(9), Some(7), Some(9));
+        let known = Given {
+            target: Some(committed(9)),
+            ..late(9)
+        };
+        commits_after(known, Some(9), Some(7));
     }
 
     #[test]

@@ -105,6 +105,8 @@ mod tests {
                 .collect(),
             open: true,
             preserved: None,
+            transactional: false,
+            caught_up_at: None,
             resolved: None,
         }
     }

@@ -117,9 +117,9 @@ pub const DEFINITION: Definition = Definition {
         },
         Key {
             name: OFFSETS,
-            shape: Shape::OneOf(&["translate", "preserve"]),
-            presence: Presence::Default("translate"),
-            documentation: "translate: records get the next offset of the target, and a map says which source offset is where. preserve: they have the same offset on both clusters. The offsets before the first record are filled and deleted, offsets without a record are taken by the markers of empty transactions, the log's start follows the source's; target topics begin empty, are created with retention off, and the client needs Delete and AlterConfigs on them",
+            shape: Shape::OneOf(&["auto", "translate", "preserve"]),
+            presence: Presence::Default("auto"),
+            documentation: "auto: preserve for each topic where that is possible and cheap, translate for the others; status says which, and why. translate: records get the next offset of the target, and a map says which source offset is where. preserve: they have the same offset on both clusters. The offsets before the first record are filled and deleted, offsets without a record are taken by the markers of empty transactions, the log's start follows the source's; target topics begin empty, or with the source's records at their offsets (the way back), are created with retention off and get the source's when they are filled, and the client needs Delete and AlterConfigs on them",
         },
         Key {
             name: "source.consumer.isolation.level",

@@ -273,6 +273,6 @@ fn offsets_are_preserved_only_where_nothing_is_doubled() {
     );
     assert_eq!(
         problems(&[("offsets.mode", "same")]),
-        [r#"offsets.mode = "same": not one of the choices; write one of translate, preserve"#]
+        [r#"offsets.mode = "same": not one of the choices; write one of auto, translate, preserve"#]
     );
 }

@@ -13,11 +13,12 @@ use towpath_wire::{
 };
 
 use super::{
-    Connector, Shared, Worker, attach,
+    Connector, Shared, Worker, attach, circle,
     permissions::{self, Routed},
     resolve::Grants,
 };
 use crate::{
+    claims::Taken,
     config::{MirrorSource, START},
     discovery,
     registries::{Names, Registries},
@@ -25,10 +26,19 @@ use crate::{
     task::Queue,
 };
 
+/// What a connector is checked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Run,
+    /// its partitions are decided about: it mirrors nothing
+    Decide,
+}
+
 pub(super) async fn prepare(
     name: String,
     config: MirrorSource,
     worker: Worker,
+    purpose: Purpose,
 ) -> Result<Connector, Vec<Problem>> {
     let (source, target) = tokio::join!(
         connect(
@@ -89,14 +99,23 @@ pub(super) async fn prepare(
     }
     *routes.lock().unwrap_or_else(PoisonError::into_inner) = Routes::new(routers);
     let routed = check_topics(&config, &source, &routes, &mut problems).await;
-    let claimed = Arc::new(worker.claims.open(&name, target.cluster_id()));
+    let claimed = Arc::new(
+        worker
+            .claims
+            .open(&name, (source.cluster_id(), target.cluster_id())),
+    );
     for topic in &routed {
-        if let Err(connector) = claimed.take(&topic.target) {
-            let message = format!(
-                "connector {connector} already mirrors to topic {} of the target, where topic {} would go",
-                topic.target, topic.source
-            );
-            let remedy = "route them apart, or leave one out by `topics.exclude`: two writers of one topic would mix their records";
+        if let Err(taken) = claimed.take(&topic.source, &topic.target) {
+            let (message, remedy) = match taken {
+                Taken::By(connector) => (
+                    format!(
+                        "connector {connector} already mirrors to topic {} of the target, where topic {} would go",
+                        topic.target, topic.source
+                    ),
+                    "route them apart, or leave one out by `topics.exclude`: two writers of one topic would mix their records",
+                ),
+                Taken::Loop(connector) => (circle::message(topic, &connector), circle::REMEDY),
+            };
             problems.push(Problem::new(
                 "topics",
                 Some(topic.source.as_str()),
@@ -106,6 +125,9 @@ pub(super) async fn prepare(
         }
     }
     let table = TopicName::new(worker.positions_topic.as_str());
+    if purpose == Purpose::Run {
+        problems.extend(circle::look(&name, (&source, &target), &routed, &table).await);
+    }
     if let Err(error) = permissions::check(
         (&source, &target),
         (&routed, config.offsets),

@@ -6,7 +6,7 @@
 //! | the same batch again is not appended, and answered with its first offset | an answer that was lost |
 //! | a batch that overlaps, or leaves some out, is refused | compare-and-append: two owners of a partition at once |
 //! | DeleteRecords moves the start of the log | `offsets.mode=preserve`: filler is deleted, retention is followed |
-//! | an empty transaction adds one offset, and shuts out the epochs before | a late batch of an owner whose view of the source may have been another one |
+//! | another epoch begins at sequence 0, and an empty transaction adds one offset, and shuts out the epochs before | a late batch of an owner whose view of the source may have been another one |
 
 use std::time::Duration;
 
@@ -29,6 +29,19 @@ struct Probe<'a> {
     unknown: ProducerId,
 }
 
+/// What a target is good for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// compare-and-append, and all that goes with it
+    Sequences,
+    /// the same, but offsets cannot be preserved: what is missing
+    Translated(String),
+    /// transactions alone: what is missing
+    Transactions(String),
+    /// what is missing of both, or keeps it from being tried
+    Neither(String),
+}
+
 /// The first sequence: not 0, as a later owner's is not.
 const FIRST: i32 = 1000;
 static PROBING: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -38,36 +51,39 @@ const PARTITIONS: i64 = 16;
 const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Probes the target. The inner error says which behaviour is missing, or what keeps it from being tried; the outer one may pass.
-pub(super) async fn probe(
-    client: &Client,
-    positions: &TopicName,
-    offsets: Offsets,
-) -> Result<Result<(), String>, Error> {
+/// Probes the target. The error may pass.
+pub(super) async fn probe(client: &Client, positions: &TopicName, offsets: Offsets) -> Result<Found, Error> {
     // Whoever else probes puts records between: within a worker one probes at a time, beside other workers it is tried again.
     let _alone = PROBING.lock().await;
-    let mut outcome = Ok(());
+    let mut outcome = Found::Sequences;
     for _ in 0..TRIES {
         let topic = TopicName::new(format!("{positions}-probe"));
         let tried = match begin(client, topic, positions).await {
             Ok(probe) => match (probe.run().await, offsets) {
-                (Ok(Ok(())), Offsets::Preserve) => probe.delete().await,
+                (tried, Offsets::Translate) => tried,
+                (Ok(Found::Sequences), _) => match probe.delete().await {
+                    Err(error) if !error.is_fenced() && !super::may_pass(&error) => {
+                        Ok(Found::Translated(super::told(&error)))
+                    }
+                    tried => tried,
+                },
                 (tried, _) => tried,
             },
             Err(error) => Err(error),
         };
         outcome = match tried {
-            Ok(Ok(())) => return Ok(Ok(())),
-            Ok(Err(what)) => Err(what),
+            // Nobody else's probe could be the reason.
+            Ok(found @ (Found::Sequences | Found::Translated(_))) => return Ok(found),
+            Ok(found) => found,
             // Somebody else probes with this id.
-            Err(error) if error.is_fenced() => Err(error.to_string()),
+            Err(error) if error.is_fenced() => Found::Neither(error.to_string()),
             Err(error) if super::may_pass(&error) => return Err(error),
             Err(error) => {
                 let what = format!(
                     "it cannot be tried whether the target allows exact delivery: {}",
                     super::told(&error)
                 );
-                return Ok(Err(what));
+                return Ok(Found::Neither(what));
             }
         };
     }
@@ -114,7 +130,16 @@ async fn begin<'a>(client: &'a Client, topic: TopicName, positions: &TopicName) 
 // === impl Probe ===
 
 impl Probe<'_> {
-    async fn run(&self) -> Result<Result<(), String>, Error> {
+    async fn run(&self) -> Result<Found, Error> {
+        let lacks = self.sequences().await?;
+        Ok(match (self.transactions().await?, lacks) {
+            (Err(what), _) => Found::Neither(what),
+            (Ok(()), Err(what)) => Found::Transactions(what),
+            (Ok(()), Ok(())) => Found::Sequences,
+        })
+    }
+
+    async fn sequences(&self) -> Result<Result<(), String>, Error> {
         let start = self.end().await?;
         let place = |distance: i64| Ok(Offset(start.0 + distance));
         let refused = Err(KafkaError::OUT_OF_ORDER_SEQUENCE_NUMBER);
@@ -146,20 +171,26 @@ impl Probe<'_> {
                 return Ok(differs(what, found, expected));
             }
         }
+        Ok(Ok(()))
+    }
+
+    async fn transactions(&self) -> Result<Result<(), String>, Error> {
+        let start = self.end().await?;
+        let place = |distance: i64| Ok(Offset(start.0 + distance));
         let owner = self.init().await?;
         let found = self.produce(owner, 0, 1).await?;
-        if found != place(3) {
-            return Ok(differs("another epoch begins at sequence 0", found, place(3)));
+        if found != place(0) {
+            return Ok(differs("another epoch begins at sequence 0", found, place(0)));
         }
         self.empty_transaction(owner).await?;
         // Ends the transaction before it answers.
         let next = self.init().await?;
         self.empty_transaction(next).await?;
         let next = self.init().await?;
-        let end = self.end_at_least(Offset(start.0 + 6)).await?;
-        if Ok(end) != place(6) {
+        let end = self.end_at_least(Offset(start.0 + 3)).await?;
+        if Ok(end) != place(3) {
             let what = "two empty transactions are two offsets";
-            return Ok(differs(what, Ok(end), place(6)));
+            return Ok(differs(what, Ok(end), place(3)));
         }
         let late = self.produce(owner, 1, 1).await?;
         let fenced = Err(KafkaError::INVALID_PRODUCER_EPOCH);
@@ -167,18 +198,18 @@ impl Probe<'_> {
             return Ok(differs("an epoch before a marker's is shut out", late, fenced));
         }
         let found = self.produce(next, 0, 1).await?;
-        if found != place(6) {
+        if found != place(3) {
             return Ok(differs(
                 "behind a marker its epoch begins at sequence 0",
                 found,
-                place(6),
+                place(3),
             ));
         }
         Ok(Ok(()))
     }
 
     /// The start of the log follows.
-    async fn delete(&self) -> Result<Result<(), String>, Error> {
+    async fn delete(&self) -> Result<Found, Error> {
         let end = self.end().await?;
         let mut deleted = self.client.delete_records(&[(self.place.clone(), end)]).await;
         let deleted = deleted.remove(&self.place).ok_or_else(|| Error::NoLeader {
@@ -192,9 +223,10 @@ impl Probe<'_> {
             },
         };
         if found != Ok(end) {
-            return Ok(differs("DeleteRecords moves the log's start", found, Ok(end)));
+            let differs = differs("DeleteRecords moves the log's start", found, Ok(end));
+            return Ok(differs.map_or_else(Found::Translated, |()| Found::Sequences));
         }
-        Ok(Ok(()))
+        Ok(Found::Sequences)
     }
 
     async fn init(&self) -> Result<ProducerId, Error> {
@@ -252,6 +284,7 @@ impl Probe<'_> {
         let mut batch = batch(records)?;
         batch.sign(identity, sequence);
         let request = ProduceRequest {
+            transactional_id: None,
             acks: -1,
             timeout: self.client.options().request_timeout,
             partitions: vec![ProducePartition {

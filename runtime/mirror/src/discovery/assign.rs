@@ -1,16 +1,19 @@
 //! Where new partitions begin, or why they do not.
 
-use towpath_domain::{TopicId, TopicPartition, state::PartitionState};
-use towpath_wire::{Error, PartitionMetadata, TopicMetadata};
+use std::time::Duration;
+
+use towpath_domain::{Bucket, TopicId, TopicPartition, state::PartitionState};
+use towpath_wire::{Error, PartitionMetadata, TopicMetadata, positions::Position};
 
 use super::{Discovery, Ready};
-use crate::task::{Assignment, Stored};
+use crate::task::{Assignment, Compacted, Stored, since_1970};
 
 // === impl Discovery ===
 
 impl Discovery {
     /// The new partitions of these topics. Starts are looked up for all topics at once: one question to each broker, however many topics.
     pub(super) async fn assign(&mut self, topics: Vec<Ready<'_>>) -> Result<Vec<Assignment>, Error> {
+        self.forget_unopened(&topics);
         let new: Vec<Vec<TopicPartition>> = topics.iter().map(|(topic, ..)| self.unknown(topic)).collect();
         let unstored: Vec<TopicPartition> = topics
             .iter()
@@ -22,8 +25,12 @@ impl Discovery {
         let mut starts = self.find_starts(&unstored).await?;
         let ends = self.target_ends(&topics, &new).await?;
         let mut taken = self.take_over(&topics, &new, &starts, &ends).await?;
+        let refilled = self.refill(&topics, &taken).await;
         let mut assignments = Vec::new();
         for ((topic, target, state), new) in topics.into_iter().zip(new) {
+            if refilled.contains(&topic.name) {
+                continue;
+            }
             let state = match (state, self.recreated(topic)) {
                 (Ok(_), Some(stored)) => Err(PartitionState::TopicRecreated {
                     stored,
@@ -74,7 +81,7 @@ impl Discovery {
                 let (state, taken) = match (&self.exact, state) {
                     (Some(_), Ok(found)) => match taken.remove(&source) {
                         Some(Ok(taken)) => (Ok(found), Some(taken)),
-                        Some(Err(state)) => (Err(state), None),
+                        Some(Err(wrong)) => (Err(wrong.state), None),
                         // Left out, as above.
                         None => continue,
                     },
@@ -87,10 +94,12 @@ impl Discovery {
                     Err(_) => written.map_or(TopicId::ZERO, |position| position.target.topic_id),
                 };
                 let preserved = taken.as_ref().and_then(|taken| taken.preserved);
-                if preserved.is_some_and(|preserved| !preserved.readable) {
-                    self.withheld.fills(&place);
+                match preserved {
+                    Some(preserved) if !preserved.readable => self.withheld.fills(&place),
+                    _ => self.withheld.is_filled(&place),
                 }
-                self.known.insert(source.clone());
+                let bucket = Bucket::of(topic.id, source.partition);
+                self.known.insert(source.clone(), bucket);
                 assignments.push(Assignment {
                     target: place,
                     target_id,
@@ -104,6 +113,8 @@ impl Discovery {
                     state: state.err().unwrap_or(PartitionState::Mirroring),
                     skip: taken.as_ref().map_or(0, |taken| taken.skip),
                     preserved,
+                    compacted: self.compacted(topic, position),
+                    is_contested: taken.as_ref().is_some_and(|taken| taken.is_contested),
                     plan: taken.map(|taken| taken.plan),
                     source,
                 });
@@ -112,13 +123,30 @@ impl Discovery {
         Ok(assignments)
     }
 
-    fn unknown(&self, topic: &TopicMetadata) -> Vec<TopicPartition> {
-        let partitions = topic.partitions.iter().map(|partition| TopicPartition {
+    /// Of a compacted topic: how long it keeps tombstones, and since when some may be missed. One that was not mirrored before has none of the keys that are deleted.
+    fn compacted(&self, topic: &TopicMetadata, position: Option<&Position>) -> Option<Compacted> {
+        let kept = *self.compacted.get(&topic.name)?;
+        let stored_at = position.and_then(|position| position.caught_up_at);
+        Some(Compacted {
+            retention: Duration::from_millis(kept.unsigned_abs()),
+            // One of a clock that was wrong does not count for longer than until now.
+            caught_up_at: stored_at.unwrap_or(i64::MAX).min(since_1970()),
+            stored_at,
+        })
+    }
+
+    /// The partitions that are this worker's and that no task has yet.
+    pub(super) fn unknown(&self, topic: &TopicMetadata) -> Vec<TopicPartition> {
+        let owned = topic
+            .partitions
+            .iter()
+            .filter(|partition| self.owned.contains(Bucket::of(topic.id, partition.partition)));
+        let partitions = owned.map(|partition| TopicPartition {
             topic: topic.name.clone(),
             partition: partition.partition,
         });
         partitions
-            .filter(|partition| !self.known.contains(partition))
+            .filter(|partition| !self.known.contains_key(partition))
             .collect()
     }
 

@@ -5,13 +5,15 @@
 //! never both. Of a compacted source, or behind plugins, it may be something else. Then an empty transaction of the bucket's producer shuts out the former
 //! owner's epoch first: one offset of the target, which no consumer sees.
 
+pub(super) mod adopting;
 pub(crate) mod offline;
 mod preserving;
+mod surplus;
 
 use std::collections::{BTreeMap, HashMap};
 
 use towpath_domain::{
-    Bucket, LeaderEpoch, Offset, TopicPartition,
+    Bucket, Buckets, LeaderEpoch, Offset, TopicPartition,
     offset_map::{Runs, SourceAt},
     state::PartitionState,
 };
@@ -33,9 +35,19 @@ pub(super) struct Taken {
     pub written: Option<Offset>,
     /// the records have the source's offsets on the target
     pub preserved: Option<Preserved>,
+    /// a former owner may have batches on their way
+    pub is_contested: bool,
 }
 
-type Outcome = Result<Taken, PartitionState>;
+pub(super) type Outcome = Result<Taken, Wrong>;
+
+/// Why a partition does not go on.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub state: PartitionState,
+    /// nobody but the connector's own producers has written what is behind the row
+    pub is_own: bool,
+}
 
 /// A partition to be taken over.
 struct Candidate {
@@ -64,6 +76,8 @@ struct Found {
     anchor: Anchor,
     /// a former owner, or this one, has shut out an epoch there
     has_marker: bool,
+    /// where offsets are preserved: those that markers have taken, in their order
+    marked: Vec<Offset>,
     preserved: Option<Preserved>,
 }
 
@@ -109,7 +123,7 @@ impl Discovery {
                     row: written.and_then(|position| Some((position.clone(), position.anchor?))),
                     end: *end,
                     is_unstable: self.is_unstable(source),
-                    preserves: self.preserves(),
+                    preserves: self.preserves(&source.topic, position),
                 };
                 match &candidate.row {
                     None if candidate.preserves => fresh.push(candidate),
@@ -120,6 +134,7 @@ impl Discovery {
         }
         self.begin_preserving(fresh, &mut taken).await?;
         let open = self.look(open, &mut taken).await;
+        let open = self.without_surplus(open, &mut taken).await?;
         let shut_out: Vec<Candidate> = open
             .into_iter()
             .filter_map(|(candidate, found)| {
@@ -141,7 +156,8 @@ impl Discovery {
     }
 
     fn is_unstable(&self, source: &TopicPartition) -> bool {
-        self.compacted.contains(&source.topic) || self.exact.as_ref().is_some_and(|exact| exact.has_plugins)
+        self.compacted.contains_key(&source.topic)
+            || self.exact.as_ref().is_some_and(|exact| exact.has_plugins)
     }
 
     /// Reads what is behind the rows. What somebody else wrote there stops the partition.
@@ -171,7 +187,10 @@ impl Discovery {
             };
             match candidate.read(&tail, &self.producers(candidate.bucket)) {
                 Ok(read) => found.push((candidate, read)),
-                Err(state) => drop(taken.insert(candidate.source, Err(state))),
+                Err(state) => {
+                    let is_own = candidate.is_own(&tail, &self.producers(candidate.bucket));
+                    taken.insert(candidate.source, Err(Wrong { state, is_own }));
+                }
             }
         }
         found
@@ -180,7 +199,7 @@ impl Discovery {
     /// Of the bucket: those whose markers may be on the target.
     fn producers(&self, bucket: Bucket) -> Vec<i64> {
         let buckets = self.exact.as_ref().map(|exact| &exact.buckets);
-        let producer = buckets.and_then(|buckets| buckets.get(bucket.0 as usize));
+        let producer = buckets.and_then(|buckets| buckets.get(&bucket));
         producer.map(|producer| producer.id).into_iter().collect()
     }
 
@@ -197,16 +216,18 @@ impl Discovery {
                 .or_default()
                 .push(candidate.place.clone());
         }
+        let claimed: Buckets = by_bucket.keys().copied().collect();
         for (bucket, places) in by_bucket {
             let id = transactional_id(exact.positions.topic().as_str(), &self.connector, bucket);
-            let Some(producer) = exact.buckets.get(bucket.0 as usize).copied() else {
+            let Some(producer) = exact.buckets.get(&bucket).copied() else {
                 continue;
             };
             self.target.add_partitions(&id, producer, &places).await?;
             self.target.end_transaction(&id, producer, false).await?;
             tracing::info!(connector = self.connector, partitions = ?places.len(), "late batches of the former owner are shut out");
         }
-        exact.buckets = exact.positions.claim(&self.connector).await?;
+        let producers = exact.positions.claim(&self.connector, claimed).await?;
+        exact.buckets.extend(producers);
         Ok(())
     }
 
@@ -231,8 +252,8 @@ impl Discovery {
         mut runs: Runs,
         (start, skip): ((Offset, LeaderEpoch), u64),
     ) -> Taken {
-        let buckets = self.exact.as_ref().map(|exact| exact.buckets.as_slice());
-        let producer = buckets.unwrap_or_default()[candidate.bucket.0 as usize];
+        let exact = self.exact.as_ref().expect("who takes over is exact");
+        let producer = exact.buckets[&candidate.bucket];
         let anchor = Anchor {
             producer: producer.id,
             epoch: producer.epoch,
@@ -246,7 +267,18 @@ impl Discovery {
             skip,
             written: candidate.written_up_to(end),
             preserved: None,
+            is_contested: false,
         }
+    }
+}
+
+// === impl Wrong ===
+
+impl Wrong {
+    /// Somebody else has written.
+    fn by_others(state: PartitionState) -> Self {
+        let is_own = false;
+        Self { state, is_own }
     }
 }
 
@@ -264,6 +296,13 @@ impl Candidate {
         (self.has_written || has_come).then_some(end)
     }
 
+    /// Whether the bucket's producers have written all that is behind the row.
+    fn is_own(&self, tail: &Tail, producers: &[i64]) -> bool {
+        let anchor = self.row.as_ref().map(|(_, anchor)| anchor.producer);
+        let mut written = tail.batches.iter();
+        written.all(|batch| Some(batch.producer) == anchor || producers.contains(&batch.producer))
+    }
+
     /// What is behind the row, and what it means for the source.
     fn read(&self, tail: &Tail, producers: &[i64]) -> Result<Found, PartitionState> {
         let (row, anchor) = self.row.as_ref().expect("a row is what it was looked at for");
@@ -275,23 +314,50 @@ impl Candidate {
         let mut anchor = *anchor;
         let mut runs = row.runs.clone();
         let mut has_marker = false;
+        let mut marked = Vec::new();
+        if row.transactional && tail.batches.first().map_or(end, |first| first.first) > written {
+            // Deleted, and with it what was committed and what was not.
+            return Err(PartitionState::SecondWriter { offset: written });
+        }
+        // Records of a transaction count when a marker behind them says so; where none of ours belong they must not.
+        let (mut undecided, mut unknown) = (None, None);
+        let mut reckoned = anchor;
         for batch in &tail.batches {
             let is_marker = batch.is_control
                 && (batch.producer == anchor.producer || producers.contains(&batch.producer));
-            if !is_marker && (batch.is_control || batch.producer != anchor.producer) {
+            let is_ours = is_marker || reckoned.fits(batch);
+            let may_be_void =
+                !self.preserves && batch.is_transactional && batch.producer == reckoned.producer;
+            if !is_ours && (batch.is_control || !may_be_void) {
                 return Err(PartitionState::SecondWriter { offset: batch.first });
             }
+            if !is_ours {
+                unknown = Some(batch.first);
+            }
+            if is_marker {
+                reckoned = preserving::behind(reckoned, batch);
+            }
             if is_marker && self.preserves {
-                anchor = preserving::behind(anchor, batch);
+                anchor = reckoned;
+                marked.push(batch.first);
             } else if is_marker {
+                if let Some(offset) = unknown.take().filter(|_| batch.is_commit) {
+                    return Err(PartitionState::SecondWriter { offset });
+                }
+                let void = undecided.take().filter(|_| !batch.is_commit);
+                let counts = void.unwrap_or(batch.first);
                 // Where there is a hole at this place, its offsets go behind the marker too.
-                let next = runs.first_behind(batch.first).unwrap_or(row.offset);
-                runs.cut(batch.first);
+                let next = runs.first_behind(counts).unwrap_or(row.offset);
+                runs.cut(counts);
                 runs.note(next, batch.next);
+                has_marker = true;
+            } else if batch.is_transactional {
+                undecided.get_or_insert(batch.first);
+                // Nobody can add to it or end it any more: a marker does.
                 has_marker = true;
             }
         }
-        let at = source_at(&runs, end, row);
+        let at = source_at(&runs, undecided.unwrap_or(end), row);
         Ok(Found {
             preserved: preserving::of(self.preserves, row, at, end)?,
             at,
@@ -299,6 +365,7 @@ impl Candidate {
             anchor,
             end,
             has_marker,
+            marked,
         })
     }
 
@@ -320,6 +387,7 @@ impl Candidate {
             // Before the first batch the row must say that some may be on their way.
             plan: Plan::new(*anchor, found.runs, found.end, row.open),
             preserved: None,
+            is_contested: row.open,
         }
     }
 

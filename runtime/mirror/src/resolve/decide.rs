@@ -2,13 +2,17 @@
 
 mod accept;
 mod anew;
+mod deleting;
 
-use towpath_domain::{Decision, LeaderEpoch, config::Problem, offset_map::Runs, state::PartitionState};
+use towpath_domain::{
+    Decision, LeaderEpoch, Offset, config::Problem, offset_map::Runs, state::PartitionState,
+};
 use towpath_wire::positions::{Position, PositionKey, Resolved, Span};
 
-use super::{Existing, seen::Seen};
-use accept::accept;
+use super::{Existing, seen::Seen, sweep::Sweep};
+use accept::{accept, elsewhere};
 use anew::{anew, restart};
+use deleting::deleting;
 
 /// What was decided, and when.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +21,8 @@ pub(super) struct Order {
     pub existing: Existing,
     /// ms since 1970
     pub at: i64,
+    /// records go through plugins
+    pub has_plugins: bool,
 }
 
 /// What is to be written for a partition.
@@ -27,6 +33,8 @@ pub(super) struct Change {
     pub seal: Option<(PositionKey, Runs)>,
     /// whose chunks hold no more
     pub unseal: Vec<PositionKey>,
+    /// keys that are to be deleted on the target before
+    pub sweep: Option<Sweep>,
     /// what becomes of the partition
     pub told: String,
 }
@@ -49,11 +57,21 @@ pub(super) fn decide(seen: &Seen, state: &PartitionState, order: Order) -> Resul
         return Ok(abort(seen, state, order));
     }
     let before = state.name().to_owned();
-    let go_on = match (order.decision, state) {
+    let mut sweep = None;
+    let mut go_on = match (order.decision, state) {
+        (Decision::Restart, PartitionState::TombstonesMissed { .. }) => {
+            let (go_on, swept) = deleting(seen, state, order)?;
+            sweep = Some(swept);
+            go_on
+        }
         (Decision::Restart, _) => restart(seen, order.existing)?,
         (_, PartitionState::TopicRecreated { .. }) => anew(seen),
         _ => accept(seen, state)?,
     };
+    if let PartitionState::TombstonesMissed { .. } = state {
+        // What is missing from then on is not what was decided about.
+        go_on.row.caught_up_at = Some(order.at);
+    }
     let mut row = go_on.row;
     row.resolved = Some(Resolved {
         decision: order.decision,
@@ -71,8 +89,45 @@ pub(super) fn decide(seen: &Seen, state: &PartitionState, order: Order) -> Resul
         rows,
         seal: go_on.seal.map(|runs| (seen.key.clone(), runs)),
         unseal: own.into_iter().chain(formers).collect(),
+        sweep,
         told: go_on.told,
     })
+}
+
+/// The partition goes on at this offset of the source's log, whatever was mirrored.
+pub(super) fn go_on_at(seen: &Seen, offset: Offset) -> Result<Change, Problem> {
+    let told = format!("goes on at the source's offset {offset}");
+    let go_on = match seen.row.clone() {
+        Some(row) => elsewhere(seen, row, offset, ((None, None), told)).map_err(|problem| {
+            let remedy = "write an offset that is not so far back, or null to begin anew";
+            Problem::new("offset", Some(&offset.to_string()), problem.message, remedy)
+        })?,
+        None => {
+            let mut go_on = anew(seen);
+            go_on.row.offset = offset;
+            go_on
+        }
+    };
+    let row = Position {
+        resolved: None,
+        ..go_on.row
+    };
+    Ok(Change {
+        rows: vec![(seen.key.clone(), Some(row))],
+        seal: go_on.seal.map(|runs| (seen.key.clone(), runs)),
+        unseal: go_on.unseal.then(|| seen.key.clone()).into_iter().collect(),
+        sweep: None,
+        told: go_on.told,
+    })
+}
+
+/// Nothing is known of the partition any more.
+pub(super) fn forget(seen: &Seen) -> Change {
+    Change {
+        rows: vec![(seen.key.clone(), None)],
+        unseal: vec![seen.key.clone()],
+        ..Change::default()
+    }
 }
 
 /// The decision that was made already, when nothing has happened since.

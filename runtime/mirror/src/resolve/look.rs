@@ -92,6 +92,7 @@ pub(super) async fn look(
                 }),
                 behind: None,
                 parted: None,
+                missed: None,
                 has_chunks: chunks.is_some_and(|chunks| chunks.oldest(&key).is_some()),
                 source,
                 place,

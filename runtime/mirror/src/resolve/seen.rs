@@ -3,6 +3,7 @@
 use towpath_domain::{Offset, TopicId, TopicPartition, state::PartitionState};
 use towpath_wire::positions::{Position, PositionKey, Resolved};
 
+use super::missed::Missed;
 use crate::discovery::offline::Behind;
 
 /// A partition of the source, its rows, and its place on the target.
@@ -24,6 +25,8 @@ pub(super) struct Seen {
     pub parted: Option<Offset>,
     /// runs of it are in chunks, which the row does not have
     pub has_chunks: bool,
+    /// what compaction has taken, when it was not mirrored for too long
+    pub missed: Option<Missed>,
 }
 
 /// From where to where a log goes.
@@ -135,7 +138,15 @@ impl Seen {
         if position > end {
             return Some(PartitionState::SourceTruncated { position, end });
         }
-        let end = self.parted?;
-        Some(PartitionState::SourceTruncated { position, end })
+        if let Some(end) = self.parted {
+            return Some(PartitionState::SourceTruncated { position, end });
+        }
+        let missed = self.missed?;
+        Some(PartitionState::TombstonesMissed {
+            position,
+            hole: missed.hole,
+            caught_up_at: missed.caught_up_at,
+            retention_ms: missed.retention_ms,
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! Claiming the rows, and writing what was decided.
 
+use towpath_domain::Buckets;
 use towpath_wire::positions::{Chunks, Positions};
 
 use super::{Decided, Error, Subject};
@@ -11,7 +12,7 @@ pub(super) async fn claim(subject: &Subject, positions: &Positions) -> Result<()
         Delivery::AtLeastOnce => return Ok(()),
         Delivery::ExactlyOnce { required } => required,
     };
-    match positions.claim(&subject.connector).await {
+    match positions.claim(&subject.connector, Buckets::ALL).await {
         Ok(_) => Ok(()),
         Err(error) if required || error.is_fenced() || error.is_retriable() => Err(error.into()),
         Err(error) => {
@@ -33,7 +34,10 @@ pub(super) async fn write(positions: &Positions, decided: &[Decided]) -> Result<
         positions.seal(seals).await?;
     }
     let rows = changes().flat_map(|change| change.rows.clone()).collect();
-    positions.write(rows).await?;
+    let lost = positions.write(rows).await?;
+    if !lost.is_empty() {
+        return Err(Error::Overtaken);
+    }
     let unseal: Vec<_> = changes().flat_map(|change| change.unseal.clone()).collect();
     let chunks: Option<Chunks<'_>> = positions.sealed().await?;
     if let Some(chunks) = chunks.filter(|_| !unseal.is_empty()) {

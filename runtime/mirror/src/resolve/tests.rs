@@ -6,7 +6,9 @@ use towpath_domain::{
 use towpath_wire::positions::{Anchor, Position, PositionKey, Preserved, Resolved, Span, TargetPosition};
 
 use super::{
+    missed::Missed,
     seen::{Former, Log, Target},
+    sweep::Sweep,
     *,
 };
 use crate::discovery::offline::Behind;
@@ -67,6 +69,8 @@ fn seen() -> Seen {
         runs: runs(&[(0, 0), (600, 500)]),
         open: false,
         preserved: None,
+        transactional: false,
+        caught_up_at: None,
         resolved: None,
     };
     Seen {
@@ -88,6 +92,7 @@ fn seen() -> Seen {
         }),
         parted: None,
         has_chunks: false,
+        missed: None,
     }
 }
 
@@ -103,7 +108,8 @@ fn request(decision: Decision) -> Request {
 }
 
 fn one(seen: &Seen, request: &Request) -> Result<(Option<Change>, String), String> {
-    let mut decided = select(vec![seen.clone()], request).map_err(|problems| problems[0].to_string())?;
+    let mut decided =
+        select(vec![seen.clone()], request, false).map_err(|problems| problems[0].to_string())?;
     let (_, change, told) = decided.remove(0);
     Ok((change, told))
 }
@@ -113,6 +119,91 @@ fn change(seen: &Seen, decision: Decision) -> Change {
 }
 
 /// The row that is written for the partition.
+/// Compacted, and behind its position there is a hole.
+fn missed() -> Seen {
+    let mut seen = seen();
+    seen.row.as_mut().unwrap().caught_up_at = Some(AT - 2000);
+    seen.missed = Some(Missed {
+        hole: Offset(1003),
+        caught_up_at: AT - 2000,
+        retention_ms: 1000,
+        mirrored_from: Some(Offset(0)),
+    });
+    seen
+}
+
+#[test]
+fn missed_tombstones_are_accepted_and_time_begins_anew() {
+    let (change, told) = one(&missed(), &request(Decision::Accept)).unwrap();
+    assert!(
+        told.starts_with("tombstones-missed: mirrored up to offset 1000"),
+        "{told}"
+    );
+    let change = change.unwrap();
+    let row = row(&change);
+    assert_eq!((row.offset, row.caught_up_at), (Offset(1000), Some(AT)));
+    assert_eq!(row.anchor, missed().row.unwrap().anchor);
+    assert_eq!((change.sweep, change.seal), (None, None));
+    let mut later = missed();
+    later.row = Some(row);
+    later.missed = None;
+    let (change, told) = one(&later, &request(Decision::Accept)).unwrap();
+    assert!(change.is_none() && told.contains("was decided already"), "{told}");
+}
+
+#[test]
+fn a_restart_deletes_on_the_target_what_is_deleted_and_says_before_that_the_row_is_no_reckoning() {
+    let (change, _) = one(&missed(), &request(Decision::Restart)).unwrap();
+    let mut change = change.unwrap();
+    assert_eq!(change.sweep, Some(Sweep { from: Offset(0) }));
+    let before = sweep::before(&missed(), &change).unwrap();
+    let prepared = row(&before);
+    assert_eq!(
+        (prepared.offset, prepared.target.next),
+        (Offset(1000), Some(Offset(900)))
+    );
+    assert_eq!(
+        (prepared.anchor, prepared.caught_up_at, prepared.resolved),
+        (None, Some(AT - 2000), None),
+        "it is still missed"
+    );
+    let sealed = before.seal.unwrap().1;
+    assert_eq!(sealed, runs(&[(0, 0), (600, 500), (1000, 901)]));
+    assert_eq!(sealed.target_of(Offset(999), Offset(5000)), Some(Offset(899)));
+
+    sweep::behind(&mut change, Offset(907));
+    let row = row(&change);
+    assert_eq!((row.offset, row.target.next), (Offset(1000), Some(Offset(907))));
+    assert_eq!((row.anchor, row.caught_up_at), (None, Some(AT)));
+    assert_eq!(row.resolved.unwrap().state, "tombstones-missed");
+}
+
+#[test]
+fn nobody_elses_keys_are_deleted_without_a_word() {
+    let refused = |seen: &Seen| one(seen, &request(Decision::Restart)).unwrap_err();
+    let mut joined = missed();
+    joined.missed.as_mut().unwrap().mirrored_from = Some(Offset(40));
+    let told = refused(&joined);
+    assert!(
+        told.contains("0 to 40 (excluded)") && told.contains("--onto-existing"),
+        "{told}"
+    );
+    let all = Request {
+        existing: Existing::Doubled,
+        ..request(Decision::Restart)
+    };
+    let (change, _) = one(&joined, &all).unwrap();
+    assert_eq!(change.unwrap().sweep, Some(Sweep { from: Offset(0) }));
+    let mut preserved = missed();
+    preserved.row.as_mut().unwrap().preserved = Some(Preserved {
+        begins: Offset(0),
+        readable: true,
+    });
+    assert!(refused(&preserved).contains("its offsets are preserved"));
+    let told = select(vec![missed()], &request(Decision::Restart), true).unwrap_err();
+    assert!(told[0].to_string().contains("go through plugins"), "{told:?}");
+}
+
 fn row(change: &Change) -> Position {
     change.rows[0].1.clone().unwrap()
 }
@@ -387,4 +478,122 @@ fn where_offsets_are_preserved_nothing_is_accepted_that_would_move_them() {
     shared.target.as_mut().unwrap().log = log(0, 1001);
     let refused = one(&shared, &request(Decision::Accept)).unwrap_err();
     assert!(refused.contains("its offsets are preserved"), "{refused}");
+}
+
+/// What changes of one partition's position to this offset, or of taking it away.
+fn altered(seen: &Seen, offset: Option<i64>) -> Result<(Option<Change>, String), String> {
+    let entry = offsets::Entry {
+        partition: offsets::SourcePartition {
+            cluster: offsets::CLUSTER.to_owned(),
+            topic: "orders".to_owned(),
+            partition: 0,
+        },
+        offset: offset.map(|offset| offsets::SourceOffset { offset }),
+    };
+    changed(seen, vec![entry])
+}
+
+fn changed(seen: &Seen, entries: Vec<offsets::Entry>) -> Result<(Option<Change>, String), String> {
+    let changes = offsets::Changes::These(offsets::Offsets { offsets: entries });
+    let mut changed = offsets::changed(vec![seen.clone()], &changes).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        problems.join("\n")
+    })?;
+    let (_, change, told) = changed.remove(0);
+    Ok((change, told))
+}
+
+#[test]
+fn a_position_is_set_back_and_what_is_before_it_stays_known() {
+    let (change, told) = altered(&seen(), Some(700)).unwrap();
+    let change = change.unwrap();
+    let (_, row) = &change.rows[0];
+    let row = row.as_ref().unwrap();
+    assert_eq!((row.offset, row.epoch), (Offset(700), LeaderEpoch(-1)));
+    assert_eq!(row.target.next, Some(Offset(900)), "behind what is there");
+    assert!(
+        row.anchor.is_none() && row.runs.is_empty(),
+        "the next start reckons anew"
+    );
+    let (_, kept) = change.seal.unwrap();
+    assert_eq!(kept, runs(&[(0, 0), (600, 500), (700, 900)]));
+    assert!(
+        told.contains("700 to 1000 (excluded) will be on the target twice"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_position_is_set_ahead_and_what_is_passed_over_is_where_the_next_record_will_be() {
+    let (change, told) = altered(&seen(), Some(1500)).unwrap();
+    let (_, kept) = change.unwrap().seal.unwrap();
+    assert_eq!(kept.target_of(Offset(1200), Offset(900)), Some(Offset(900)));
+    assert_eq!(kept.target_of(Offset(999), Offset(900)), Some(Offset(899)));
+    assert!(told.contains("1000 to 1500 (excluded) are passed over"), "{told}");
+    let (change, told) = altered(&seen(), Some(1000)).unwrap();
+    assert!(change.is_none() && told.contains("nothing is changed"), "{told}");
+}
+
+#[test]
+fn a_position_that_is_taken_away_leaves_nothing() {
+    let mut seen = seen();
+    let (change, _) = altered(&seen, None).unwrap();
+    let change = change.unwrap();
+    assert_eq!(change.rows, [(seen.key.clone(), None)]);
+    assert_eq!(change.unseal, [seen.key.clone()]);
+    let all = offsets::changed(vec![seen.clone()], &offsets::Changes::Reset).unwrap();
+    assert_eq!(all[0].1.as_ref(), Some(&change));
+    seen.row = None;
+    assert!(altered(&seen, None).unwrap().0.is_none());
+    assert!(
+        offsets::changed(vec![seen], &offsets::Changes::Reset)
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn what_cannot_be_a_position_is_said_all_at_once() {
+    let entry = |cluster: &str, topic: &str, offset| offsets::Entry {
+        partition: offsets::SourcePartition {
+            cluster: cluster.to_owned(),
+            topic: topic.to_owned(),
+            partition: 0,
+        },
+        offset: Some(offsets::SourceOffset { offset }),
+    };
+    let wrong = vec![
+        entry("west", "orders", 2001),
+        entry("source", "unknown", 3),
+        entry("source", "orders", -1),
+    ];
+    let said = changed(&seen(), wrong).unwrap_err();
+    for part in [
+        "cluster = \"west\"",
+        "unknown-0",
+        "offset = \"-1\"",
+        "listed twice",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let beyond = altered(&seen(), Some(2001)).unwrap_err();
+    assert!(beyond.contains("0 to 2000 (excluded)"), "{beyond}");
+    assert!(
+        changed(&seen(), Vec::new())
+            .unwrap_err()
+            .contains("nothing is listed")
+    );
+    let mut preserved = seen();
+    preserved.row.as_mut().unwrap().preserved = Some(Preserved {
+        begins: Offset(0),
+        readable: true,
+    });
+    for offset in [Some(700), None] {
+        let said = altered(&preserved, offset).unwrap_err();
+        assert!(said.contains("towpath topic reseed"), "{said}");
+    }
+    let mut diverged = seen();
+    diverged.target.as_mut().unwrap().log.end = Offset(899);
+    let said = altered(&diverged, Some(700)).unwrap_err();
+    assert!(said.contains("towpath worker resolve"), "{said}");
 }

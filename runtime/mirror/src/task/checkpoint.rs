@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use towpath_domain::Partition;
+use towpath_domain::{Buckets, Partition};
 use towpath_wire::{
     Error,
     positions::{Position, PositionKey, TargetPosition},
@@ -94,12 +94,15 @@ impl Task {
             runs: lane.unsealed(&mark),
             open: lane.exact.is_some() && mark.is_open,
             preserved: lane.preserved(),
+            transactional: mark.is_transactional,
+            caught_up_at: mark.caught_up_at,
             resolved: None,
         };
         (key, position)
     }
 
-    pub(super) fn stored(&mut self, marks: Vec<(usize, Mark)>, result: Result<(), Error>) {
+    /// `result`: the buckets that somebody else has claimed.
+    pub(super) fn stored(&mut self, marks: Vec<(usize, Mark)>, result: Result<Buckets, Error>) {
         self.storing = false;
         // When the next write is due was reckoned without this one.
         self.store_at = None;
@@ -107,12 +110,14 @@ impl Task {
             self.lanes.touch(*index);
         }
         match result {
-            Ok(()) => {
+            Ok(lost) => {
                 for (index, mark) in marks {
-                    self.lanes[index].stored(mark);
+                    if !lost.contains(self.lanes[index].bucket()) {
+                        self.lanes[index].stored(mark);
+                    }
                 }
+                self.fenced(lost);
             }
-            Err(error) if error.is_fenced() => self.fenced(),
             Err(error) => {
                 for (index, _) in marks {
                     self.lanes.touch(index);

@@ -7,16 +7,18 @@ use towpath_domain::{LeaderEpoch, Offset, TopicName, TopicPartition, state::Part
 use towpath_wire::{
     AbortedTransaction,
     batch::{
-        self, Batch, Compression, Encoder, Limits, Outgoing, Piece, Records, SourceSpan, TimestampType, Way,
+        self, Batch, Compression, Encoder, Limits, Outgoing, Piece, Records, SourceSpan, Start,
+        TimestampType, Way,
     },
 };
 
 mod aborted;
+mod holes;
 
-use self::aborted::Aborted;
+pub(crate) use self::{aborted::Aborted, holes::first_hole};
 use super::{
     budget::{Budget, Share},
-    lane::Prepared,
+    lane::{Prepared, Stale},
 };
 use crate::stages::{Letter, Origin, Passed, Stages, Stuck};
 
@@ -32,6 +34,8 @@ pub(super) struct Chunk {
     pub target: batch::Target,
     /// how many of the records that the record at `from` becomes are on the target already
     pub skip: u64,
+    /// what compaction took may have been a tombstone that was not read
+    pub stale: Option<Stale>,
     /// each record has its source offset on the target: batches have no holes
     pub preserves: bool,
     /// the topic that is written to
@@ -76,6 +80,7 @@ pub(crate) fn converted(
         aborted,
         target,
         skip: 0,
+        stale: None,
         preserves: false,
         target_topic: TopicName::new("target"),
         share,
@@ -127,6 +132,7 @@ impl Chunk {
             seen = true;
             let result = match piece {
                 Ok(piece) if piece.next_offset() <= self.from => continue,
+                Ok(piece) if let Some(missed) = self.missed(&piece, converted.next) => Err(missed),
                 Ok(piece) => self
                     .piece(
                         &piece,
@@ -198,6 +204,15 @@ impl Chunk {
             }
         }
         Ok(batch.next_offset())
+    }
+
+    /// Whether there may have been a tombstone in what is missing before the end of this piece. Of a damaged one something else is told.
+    fn missed(&self, piece: &Piece, next: Offset) -> Option<PartitionState> {
+        let hole = first_hole(piece, next)
+            .ok()
+            .flatten()
+            .filter(|_| self.stale.is_some())?;
+        Some(self.stale?.missed(next, hole))
     }
 
     /// Only what a fetch brings first may begin before what was read, being asked for in its middle. What comes behind it and begins there would be
@@ -404,8 +419,11 @@ impl Prepared {
         // The decoded offsets count from 0: the header that was read from the source is gone. A contiguous batch gets its own back; of any
         // other the whole span hangs on the last part, so that a restart repeats records rather than misses some.
         let contiguous = span.next.0 - span.first.0 == records.len() as i64;
+        let starts = self.outgoing.starts();
         let at = |offset: Offset| {
-            if contiguous {
+            if !starts.is_empty() {
+                source_at(span.first, starts, offset.0)
+            } else if contiguous {
                 Offset(span.first.0 + offset.0)
             } else {
                 span.first
@@ -436,6 +454,22 @@ impl Prepared {
             })
             .collect())
     }
+}
+
+/// The source offset that the record of this index stands for.
+fn source_at(first: Offset, starts: &[Start], index: i64) -> Offset {
+    let behind = starts.partition_point(|start| i64::from(start.index) <= index);
+    let (from, source) = match behind.checked_sub(1).map(|before| starts[before]) {
+        Some(start) => (i64::from(start.index), start.source),
+        None => (0, first),
+    };
+    let offset = source.0 + (index - from);
+    // A record that has several.
+    Offset(
+        starts
+            .get(behind)
+            .map_or(offset, |next| offset.min(next.source.0 - 1)),
+    )
 }
 
 fn corrupt(offset: Offset, error: &batch::Error) -> PartitionState {

@@ -10,7 +10,7 @@ use towpath_wire::{
     Error, FetchAnswer, FetchOptions, FetchedPartition, KafkaError, NodeId, Operation, Retry,
 };
 
-use super::{Chunk, Converted, Event, Side, Task, budget::Share};
+use super::{Chunk, Converted, Event, Side, Task, budget::Share, tombstones::since_1970};
 
 /// How long the source may hold a fetch back while other partitions of the same broker wait for room: they must not wait for its answer.
 const SHORT_WAIT: Duration = Duration::from_millis(5);
@@ -94,7 +94,7 @@ impl Task {
             .get(&node)
             .and_then(|broker| broker.session.asked(&partition));
         let (lane, place) = self.lanes.at(index);
-        if lane.is_stopped() || lane.converting || self.draining {
+        if lane.is_stopped() || lane.converting || lane.is_closing() {
             return;
         }
         let Some(from) = lane.next_fetch else { return };
@@ -132,6 +132,10 @@ impl Task {
             towpath_wire::Isolation::ReadCommitted => fetched.last_stable_offset,
             towpath_wire::Isolation::ReadUncommitted => fetched.high_watermark,
         });
+        if self.options.isolation == towpath_wire::Isolation::ReadCommitted {
+            let ends = (fetched.last_stable_offset, fetched.high_watermark);
+            lane.sees_ends(ends, fetched.records.is_empty(), Instant::now());
+        }
         if fetched.records.is_empty() {
             return;
         }
@@ -146,6 +150,7 @@ impl Task {
             aborted: fetched.aborted,
             target,
             skip: lane.skip,
+            stale: lane.stale(from, since_1970()),
             preserves: lane.preserved().is_some(),
             target_topic: lane.target.topic.clone(),
             share: Arc::clone(share),
@@ -224,7 +229,7 @@ impl Task {
         self.mirrored.decoded += converted.decoded;
         self.mirrored.skipped += converted.skipped;
         let lane = &mut self.lanes[index];
-        if lane.is_stopped() || self.draining {
+        if lane.is_stopped() || lane.is_closing() {
             return;
         }
         for prepared in converted.batches {

@@ -36,7 +36,7 @@ impl Task {
                 None => {}
                 Some(Gap::Start { from, to }) => self.fill(index, (from, to)),
                 Some(Gap::Middle { from, to }) => {
-                    let bucket = Bucket::of(lane.topic_id, lane.source.partition);
+                    let bucket = lane.bucket();
                     if self.marking.contains(&bucket) {
                         // Looked at again when the bucket's turn has come.
                         self.waiting.push(index);
@@ -133,7 +133,7 @@ impl Task {
         }
         let (producer, mut tails) = match outcome {
             Ok(outcome) => outcome,
-            Err(error) if error.is_fenced() => return self.fenced(),
+            Err(error) if error.is_fenced() => return self.fenced(bucket.into()),
             Err(error) => {
                 for (index, _) in &lanes {
                     self.lanes[*index].not_marked(Instant::now());
@@ -189,6 +189,10 @@ fn check(
         });
     }
     for batch in markers {
+        // Whoever has the bucket now has gone on behind them.
+        if batch.first >= to && batch.producer == producer.id && !batch.is_control {
+            return Err(PartitionState::Fenced);
+        }
         if !batch.is_control || batch.producer != producer.id {
             return Err(PartitionState::SecondWriter { offset: batch.first });
         }
@@ -217,7 +221,10 @@ mod tests {
                 next: Offset(first + 1),
                 producer,
                 epoch,
+                sequence: -1,
                 is_control,
+                is_transactional: is_control,
+                is_commit: is_control,
             })
             .collect();
         let end = Offset(99 + batches.len() as i64);
@@ -239,6 +246,16 @@ mod tests {
         assert_eq!(found(&[RECORD, MARKER, (7, 0, false)], Some(9)), foreign(101));
         assert_eq!(found(&[RECORD, (7, 0, true), MARKER], Some(9)), foreign(100));
         assert_eq!(found(&[RECORD, MARKER, MARKER, MARKER], Some(9)), foreign(102));
+        assert_eq!(
+            found(&[RECORD, MARKER, MARKER, RECORD], Some(9)),
+            Err(PartitionState::Fenced),
+            "another owner has gone on"
+        );
+        assert_eq!(
+            found(&[RECORD, MARKER, MARKER, (7, 2, false)], Some(9)),
+            foreign(102)
+        );
+        assert_eq!(found(&[RECORD, MARKER, RECORD], Some(9)), foreign(101));
         assert_eq!(
             found(&[RECORD, (9, 3, true)], Some(9)),
             Err(PartitionState::Fenced)

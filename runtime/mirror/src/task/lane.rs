@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use towpath_domain::{LeaderEpoch, Offset, TopicId, TopicPartition, state::PartitionState};
+use towpath_domain::{Bucket, LeaderEpoch, Offset, TopicId, TopicPartition, state::PartitionState};
 use towpath_wire::{
     NodeId,
     batch::{Outgoing, ProducerIdentity, next_sequence},
@@ -28,23 +28,36 @@ use self::{
     ledger::{Ledger, Row},
 };
 use super::{Assignment, budget::Budget};
-use crate::status::PartitionStatus;
+use crate::status::{PartitionStatus, READ_COMMITTED};
 
 mod batches;
+mod decided;
+mod ending;
 mod exact;
 mod gaps;
 mod ledger;
+mod open_transaction;
 mod plan;
+mod settling;
+mod tombstones;
+mod transaction;
 
 pub(super) use batches::{Failure, Prepared, Ticket};
 pub(super) use exact::{Exact, Landed};
 pub(super) use gaps::Gap;
 pub(super) use ledger::Mark;
+use open_transaction::OpenTransaction;
 pub(crate) use plan::Plan;
+pub(crate) use tombstones::Compacted;
+pub(super) use tombstones::Stale;
+use tombstones::Tombstones;
+pub(crate) use transaction::Transactions;
 
 pub(super) const MAX_IN_FLIGHT: usize = 5;
 /// The state of a partition that consumers must not read yet: the target's log has filler, or may have it again.
 const FILLING: &str = "filling";
+/// How long batches may fail for a reason that the broker does not say, until they count as refused.
+const UNEXPLAINED: Duration = Duration::from_secs(15);
 /// A batch that cannot be sent for this long is not read ahead of.
 const STUCK_AFTER: Duration = Duration::from_secs(1);
 /// A lane that waits with this much is not fetched for, so that a slow target partition does not fill the task's budget.
@@ -72,13 +85,17 @@ pub(super) struct Lane {
     /// the first batch waits for the target's limits, to be split
     pub splitting: bool,
     pub failures: u32,
+    /// since when batches fail for a reason that the broker does not say
+    unexplained_since: Option<Instant>,
     pub identity: Option<ProducerIdentity>,
     /// exactly once, and how
     pub exact: Option<Exact>,
     /// how many of the records that the first record to be read becomes are on the target already
     pub skip: u64,
-    /// the task ends: the row is to say that nothing is on its way
-    pub closing: bool,
+    /// it ends: the row is to say that nothing is on its way
+    closing: bool,
+    /// it is over: another worker has the partition
+    released: bool,
     pub records: u64,
     pub bytes: u64,
     /// a follower to read from, and until when (KIP-392)
@@ -96,6 +113,9 @@ pub(super) struct Lane {
     window: Window,
     failure: Option<Failure>,
     ledger: Ledger,
+    open_transaction: OpenTransaction,
+    /// of a compacted source
+    tombstones: Option<Tombstones>,
 }
 
 // === impl Lane ===
@@ -114,6 +134,8 @@ impl Lane {
             plan,
             skip,
             preserved,
+            compacted,
+            is_contested: _,
         } = assignment;
         let acked = gaps::acked(plan.as_ref().filter(|_| preserved.is_some()), (offset, epoch));
         Self {
@@ -129,9 +151,11 @@ impl Lane {
             pause_until: None,
             splitting: false,
             failures: 0,
+            unexplained_since: None,
             identity: plan.as_ref().map(Plan::identity),
             skip,
             closing: false,
+            released: false,
             records: 0,
             bytes: 0,
             preferred: None,
@@ -144,6 +168,8 @@ impl Lane {
             sent_to: None,
             window: Window::Alone,
             failure: None,
+            open_transaction: OpenTransaction::default(),
+            tombstones: compacted.map(Tombstones::new),
             ledger: Ledger::new(
                 acked,
                 match stored {
@@ -159,8 +185,12 @@ impl Lane {
         }
     }
 
+    pub(super) fn bucket(&self) -> Bucket {
+        Bucket::of(self.topic_id, self.source.partition)
+    }
+
     pub(super) fn is_stopped(&self) -> bool {
-        self.state != PartitionState::Mirroring
+        self.released || self.state != PartitionState::Mirroring
     }
 
     /// Whether something of it may still be sent.
@@ -170,12 +200,13 @@ impl Lane {
 
     /// The topic it was mirrored to is gone, or somebody else writes to it: what is left must not be sent.
     pub(super) fn has_lost_its_target(&self) -> bool {
-        matches!(
-            self.state,
-            PartitionState::TargetRecreated { .. }
-                | PartitionState::SecondWriter { .. }
-                | PartitionState::Fenced
-        )
+        self.released
+            || matches!(
+                self.state,
+                PartitionState::TargetRecreated { .. }
+                    | PartitionState::SecondWriter { .. }
+                    | PartitionState::Fenced
+            )
     }
 
     /// See [`Ledger::has_written`].
@@ -206,6 +237,7 @@ impl Lane {
     /// Forgets what was read and not sent. It was not mirrored: the place to read on from is forgotten with it, or it would be passed over.
     pub(super) fn abandon(&mut self) {
         self.next_fetch = None;
+        self.abandon_transaction();
         self.give_up_from(0);
         self.pending.clear();
         self.pending_bytes = 0;
@@ -218,8 +250,15 @@ impl Lane {
         self.pause_until = Some(now + super::recovery::pause(self.failures));
     }
 
+    /// A batch has failed without a reason, and that may pass.
+    pub(super) fn may_pass(&mut self, now: Instant) -> bool {
+        let since = *self.unexplained_since.get_or_insert(now);
+        now.saturating_duration_since(since) < UNEXPLAINED
+    }
+
     pub(super) fn wants_fetch(&self, now: Instant) -> bool {
         !self.is_stopped()
+            && !self.closing
             && !self.converting
             && !self.is_stuck(now)
             && self.gate_is_open(now)
@@ -230,7 +269,11 @@ impl Lane {
 
     /// True when it is not fetched for now, and will be in a moment.
     pub(super) fn is_held_up(&self, now: Instant) -> bool {
-        !self.is_stopped() && !self.is_stuck(now) && !self.is_paused(now) && !self.wants_fetch(now)
+        !self.is_stopped()
+            && !self.closing
+            && !self.is_stuck(now)
+            && !self.is_paused(now)
+            && !self.wants_fetch(now)
     }
 
     /// The follower that the leader has named, for as long as that counts.
@@ -274,15 +317,18 @@ impl Lane {
             // later one and an older epoch the next fetch would look like a truncated source.
             let last = self.pending.back();
             let last = last.or(self.in_flight.back().map(|sent| &sent.prepared));
+            let last = last.or(self.last_of_transaction());
             let (next, epoch) = last.map_or(self.ledger.acked(), |last| {
                 (last.outgoing.source().next, last.epoch)
             });
             self.next_fetch = Some(self.readable_from(next));
             self.fetched_epoch = epoch;
         }
+        let planned = self.exact.iter_mut().flat_map(Exact::planned_batches);
         for prepared in self
             .pending
             .iter_mut()
+            .chain(planned)
             .filter(|prepared| !prepared.share.is_own())
         {
             prepared.outgoing.detach();
@@ -296,7 +342,9 @@ impl Lane {
 
     /// Takes a batch that was read and made ready.
     pub(super) fn push(&mut self, mut prepared: Prepared) {
-        if let Some(exact) = &mut self.exact {
+        if !self.defers_place(&prepared)
+            && let Some(exact) = &mut self.exact
+        {
             prepared.target = Some(exact.plan.place(&mut prepared.outgoing));
         }
         self.pending_bytes += prepared.outgoing.size();
@@ -311,7 +359,7 @@ impl Lane {
         }
         self.next_fetch = Some(next);
         self.fetched_epoch = epoch;
-        if self.pending.is_empty() && self.in_flight.is_empty() {
+        if self.pending.is_empty() && !self.has_in_flight() {
             self.pass((next, epoch));
         }
     }
@@ -403,7 +451,7 @@ impl Lane {
             self.failures = 0;
         }
         if self.pending.is_empty()
-            && self.in_flight.is_empty()
+            && !self.has_in_flight()
             && !self.converting
             && let Some(next) = self.next_fetch
         {
@@ -420,6 +468,7 @@ impl Lane {
 
     /// The target has it.
     fn count(&mut self, prepared: &Prepared) {
+        self.unexplained_since = None;
         if !self.is_filler(prepared) {
             self.records += prepared.records();
             self.bytes += prepared.outgoing.size() as u64;
@@ -479,7 +528,10 @@ impl Lane {
     }
 
     pub(super) fn put_first(&mut self, batches: Vec<Prepared>) {
-        self.tried += batches.len();
+        // Those of a transaction that did not come to be have no place, and were never sent as far as anybody sees.
+        if self.exact.is_none() || batches.iter().any(|prepared| prepared.target.is_some()) {
+            self.tried += batches.len();
+        }
         for prepared in batches.into_iter().rev() {
             self.pending_bytes += prepared.outgoing.size();
             self.pending.push_front(prepared);
@@ -497,7 +549,7 @@ impl Lane {
     }
 
     pub(super) fn has_in_flight(&self) -> bool {
-        !self.in_flight.is_empty()
+        !self.in_flight.is_empty() || self.has_transaction()
     }
 
     /// When it should not wait longer to be stored.
@@ -510,16 +562,23 @@ impl Lane {
 
     pub(super) fn stored(&mut self, mark: Mark) {
         self.ledger.stored(mark);
+        self.stored_caught_up(mark.caught_up_at);
         if let (Some(exact), Some(planned)) = (&mut self.exact, mark.planned) {
             exact.plan.stored(planned, mark.sealed);
             exact.stored_open = mark.is_open;
+            exact.stored_transactional = mark.is_transactional;
         }
     }
 
-    pub(super) fn status(&self) -> PartitionStatus {
+    /// Nothing of one that is over.
+    pub(super) fn status(&self) -> Option<PartitionStatus> {
+        if self.released {
+            return None;
+        }
         let position = Some(self.ledger.acked().0.0);
         let end = self.end.map(|end| end.0);
-        PartitionStatus {
+        let blocked = self.blocked();
+        Some(PartitionStatus {
             topic: self.source.topic.clone(),
             partition: self.source.partition.0,
             target: self.target.topic.clone(),
@@ -529,11 +588,16 @@ impl Lane {
             state: if self.is_filling() {
                 FILLING
             } else {
-                self.state.name()
+                blocked.unwrap_or(&self.state).name()
             },
+            readers: self
+                .exact
+                .as_ref()
+                .is_some_and(|exact| exact.has_transacted)
+                .then_some(READ_COMMITTED),
             read_from: self.preferred.map(|(node, _)| node.0),
-            detail: self.is_stopped().then(|| self.state.clone()),
-        }
+            detail: self.is_stopped().then_some(&self.state).or(blocked).cloned(),
+        })
     }
 }
 
@@ -543,3 +607,5 @@ mod exact_tests;
 mod gap_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transaction_tests;

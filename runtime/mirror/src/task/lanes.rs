@@ -44,10 +44,22 @@ pub(super) struct Place {
 // === impl Lanes ===
 
 impl Lanes {
-    pub(super) fn push(&mut self, lane: Lane) {
+    /// Answers where it is.
+    pub(super) fn push(&mut self, lane: Lane) -> usize {
+        let index = self.lanes.len();
         self.lanes.push(lane);
         self.places.push(Place::default());
-        self.touch(self.lanes.len() - 1);
+        self.touch(index);
+        index
+    }
+
+    /// In the place of one that is over. Queues that still have the place find a lane that has nothing for them.
+    pub(super) fn replace(&mut self, index: usize, lane: Lane) {
+        self.lanes[index] = lane;
+        let place = &mut self.places[index];
+        (place.source, place.target) = (None, None);
+        place.counted = (0, 0);
+        self.touch(index);
     }
 
     pub(super) fn len(&self) -> usize {
@@ -61,6 +73,11 @@ impl Lanes {
     /// A lane and its place, without touching it.
     pub(super) fn at(&mut self, index: usize) -> (&Lane, &mut Place) {
         (&self.lanes[index], &mut self.places[index])
+    }
+
+    /// A lane that is being looked at: what changes in it by that alone is seen in the same look.
+    pub(super) fn looked_at(&mut self, index: usize) -> &mut Lane {
+        &mut self.lanes[index]
     }
 
     /// The lane is to be looked at again, though nothing in it has changed.
@@ -137,7 +154,9 @@ mod tests {
                 start: (Offset(0), LeaderEpoch(-1)),
                 plan: None,
                 skip: 0,
+                compacted: None,
                 preserved: None,
+                is_contested: false,
                 stored: None,
                 state: PartitionState::Mirroring,
             }));

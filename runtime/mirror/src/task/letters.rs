@@ -138,7 +138,7 @@ impl Task {
                 converted.letters.clear();
                 self.converted(index, converted);
             }
-            Err(_) if self.draining || self.lanes[index].is_stopped() => {}
+            Err(_) if self.lanes[index].is_closing() || self.lanes[index].is_stopped() => {}
             Err(error) if error.is_retriable() => {
                 self.note(format!("writing dead letters: {error}"));
                 self.write_letters(index, converted, Some(super::REST));

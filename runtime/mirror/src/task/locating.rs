@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Instant};
 
-use towpath_domain::{Offset, TopicPartition, state::PartitionState};
+use towpath_domain::{Buckets, Offset, TopicPartition, state::PartitionState};
 use towpath_wire::{NodeId, Tail, Tails, positions::Anchor};
 
 use super::{Event, Side, Task, lane::Landed};
@@ -88,6 +88,11 @@ impl Task {
             tracing::error!(partition = %lane.source, "{}", lane.state);
             return;
         }
+        if lane.is_idle() && lane.preserved().is_some() && end >= from {
+            // What a former owner has written where it belongs will be found when it has been read.
+            lane.goes_on();
+            return;
+        }
         if end < from {
             // A leader that has just become one may not know how far the others are.
             if is_patient {
@@ -109,16 +114,21 @@ impl Task {
         tracing::error!(partition = %lane.source, "{}", lane.state);
     }
 
-    /// Somebody else has claimed the rows: what is sent from here on would be written twice.
-    pub(super) fn fenced(&mut self) {
+    /// Somebody else has claimed the rows of these buckets: what is sent from here on would be written twice.
+    pub(super) fn fenced(&mut self, buckets: Buckets) {
+        if buckets.is_empty() {
+            return;
+        }
         for index in 0..self.lanes.len() {
-            if self.lanes[index].is_writing() && self.lanes[index].exact.is_some() {
+            let (lane, _) = self.lanes.at(index);
+            if buckets.contains(lane.bucket()) && lane.is_writing() && lane.exact.is_some() {
                 self.lanes[index].stop(PartitionState::Fenced);
             }
         }
         tracing::error!(
             connector = self.options.connector,
             task = self.options.id,
+            buckets = ?buckets.iter().map(|bucket| bucket.0).collect::<Vec<_>>(),
             "{}",
             PartitionState::Fenced
         );
@@ -131,6 +141,53 @@ fn written_by_another(tail: &Tail, anchor: Anchor) -> Option<PartitionState> {
             return Some(PartitionState::SecondWriter { offset: batch.first });
         }
         // Another owner of the bucket has shut this one out.
-        (batch.is_control || batch.epoch != anchor.epoch).then_some(PartitionState::Fenced)
+        if batch.is_control || batch.epoch != anchor.epoch {
+            return Some(PartitionState::Fenced);
+        }
+        (!anchor.fits(batch)).then_some(PartitionState::SecondWriter { offset: batch.first })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_wire::TailBatch;
+
+    use super::*;
+
+    #[test]
+    fn what_is_behind_what_was_acknowledged_is_ours_or_it_is_said_whose() {
+        let anchor = Anchor {
+            producer: 9,
+            epoch: 2,
+            sequence: 5,
+            offset: Offset(100),
+        };
+        let found = |producer, epoch, sequence, is_control| {
+            let batch = TailBatch {
+                first: Offset(110),
+                next: Offset(112),
+                producer,
+                epoch,
+                sequence,
+                is_control,
+                is_transactional: is_control,
+                is_commit: is_control,
+            };
+            let tail = Tail {
+                end: Offset(112),
+                batches: vec![batch],
+            };
+            written_by_another(&tail, anchor)
+        };
+        let second = PartitionState::SecondWriter { offset: Offset(110) };
+        assert_eq!(found(9, 2, 15, false), None);
+        assert_eq!(found(8, 2, 15, false), Some(second.clone()));
+        assert_eq!(
+            found(9, 2, 13, false),
+            Some(second),
+            "it was meant for another place"
+        );
+        assert_eq!(found(9, 3, 0, false), Some(PartitionState::Fenced));
+        assert_eq!(found(9, 3, -1, true), Some(PartitionState::Fenced));
+    }
 }

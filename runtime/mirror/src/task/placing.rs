@@ -13,7 +13,15 @@ impl Task {
     /// Looks at each lane that was touched. All that a task does is to be found from what this leaves behind, without a walk over lanes.
     pub(super) fn place(&mut self) {
         let now = Instant::now();
+        let mut settled = Vec::new();
         while let Some(index) = self.lanes.next_touched() {
+            let lane = self.lanes.looked_at(index);
+            if lane.settle_late(now) {
+                settled.push(index);
+                continue;
+            }
+            lane.plan_transaction(now);
+            let may_begin = lane.may_begin(now);
             self.place_fetch(index, now);
             self.place_send(index, now);
             self.place_mark(index, now);
@@ -25,9 +33,16 @@ impl Task {
             if lane.gap(now).is_some() {
                 self.gapped.push(index);
             }
-            if lane.has_pending() || lane.is_paused(now) {
+            if may_begin {
+                self.planned.push(index);
+            }
+            if lane.has_pending() || lane.has_transaction() || lane.is_paused(now) {
                 self.lanes.rest(index);
             }
+        }
+        for index in settled {
+            self.locate(index);
+            self.lanes.rest(index);
         }
     }
 

@@ -6,7 +6,8 @@ use std::{collections::HashMap, time::Instant};
 
 use towpath_domain::TopicPartition;
 use towpath_wire::{
-    Appended, Error, KafkaError, NodeId, Operation, ProduceAnswer, ProducePartition, ProduceRequest, Retry,
+    Appended, Error, KafkaError, Lease, NodeId, Operation, ProduceAnswer, ProducePartition, ProduceRequest,
+    Retry,
 };
 
 use super::{
@@ -24,6 +25,8 @@ struct Collected {
     sent: Vec<(usize, Ticket)>,
     partitions: Vec<ProducePartition>,
     bytes: usize,
+    /// of those that have one
+    lease: Option<Lease>,
 }
 
 // === impl Task ===
@@ -57,18 +60,20 @@ impl Task {
                     sent,
                     partitions,
                     bytes,
+                    lease,
                 } = self.collect(node, most, now);
                 if sent.is_empty() {
                     continue;
                 }
                 self.options.throttles.target.take(bytes, now);
                 let request = ProduceRequest {
+                    transactional_id: None,
                     acks: ACKS_ALL,
                     timeout: PRODUCE_TIMEOUT.min(self.options.target.options().request_timeout),
                     partitions,
                 };
                 // Queued here and not in a future of its own: the order of the requests is the order of the records.
-                match connection.produce(request).await {
+                match connection.produce_under(request, lease).await {
                     Ok(answer) => {
                         self.peer(Side::Target, node).in_flight += 1;
                         self.work
@@ -90,6 +95,7 @@ impl Task {
     /// them send, has them placed anew.
     fn collect(&mut self, node: NodeId, most: usize, now: Instant) -> Collected {
         let mut collected = Collected::default();
+        let term = self.lease_term();
         while collected.bytes < most
             && let Some(index) = self
                 .producers
@@ -104,6 +110,13 @@ impl Task {
             }
             if !lane.wants_send(now) || !lane.may_send_to(node) {
                 continue;
+            }
+            if lane.preserved().is_some() {
+                match self.leases.of(lane.bucket(), term, index, now) {
+                    // The same one for all, or what is sent under the one before is not written any more.
+                    Some(lease) => collected.lease = Some(lease),
+                    None => continue,
+                }
             }
             let ticket = Ticket(self.next_ticket);
             self.next_ticket += 1;
@@ -172,7 +185,9 @@ impl Task {
     }
 
     fn not_produced(&mut self, sent: &[(usize, Ticket)], error: &Error) {
+        let late = self.settled_at(Instant::now(), false);
         for &(index, ticket) in sent {
+            self.lanes[index].settles(late);
             self.lanes[index].failed(ticket, Failure::Retry(error.to_string()));
             self.settle(index);
         }
@@ -180,7 +195,7 @@ impl Task {
 }
 
 /// What an error of a partition's append asks for.
-fn failure(error: KafkaError, message: Option<&str>) -> Failure {
+pub(super) fn failure(error: KafkaError, message: Option<&str>) -> Failure {
     let text = message.map_or_else(|| error.to_string(), |message| format!("{error}: {message}"));
     match error {
         KafkaError::MESSAGE_TOO_LARGE | KafkaError::RECORD_LIST_TOO_LARGE => Failure::TooLarge,
@@ -189,6 +204,7 @@ fn failure(error: KafkaError, message: Option<&str>) -> Failure {
         KafkaError::OUT_OF_ORDER_SEQUENCE_NUMBER
         | KafkaError::UNKNOWN_PRODUCER_ID
         | KafkaError::INVALID_PRODUCER_EPOCH => Failure::Identity(text),
+        KafkaError::UNKNOWN_SERVER_ERROR => Failure::Unexplained(text),
         error if towpath_wire::classify(error) == Retry::Never => Failure::Refused(text),
         _ => Failure::Retry(text),
     }

@@ -136,14 +136,22 @@ impl Task {
 
     /// Deals with a lane whose answers are all in, one of them not good.
     pub(super) fn settle(&mut self, index: usize) {
-        let Some(failure) = self.lanes[index].settle() else {
-            return;
-        };
-        if self.draining || self.lanes[index].has_lost_its_target() {
+        if let Some(failure) = self.lanes[index].settle() {
+            self.fail(index, failure);
+        }
+    }
+
+    /// Deals with the failure of a lane that has nothing on the wire.
+    pub(super) fn fail(&mut self, index: usize, failure: Failure) {
+        if self.lanes[index].is_closing() || self.lanes[index].has_lost_its_target() {
             self.lanes[index].abandon();
             return;
         }
         let lane = &mut self.lanes[index];
+        let failure = match failure {
+            Failure::Unexplained(why) if lane.may_pass(Instant::now()) => Failure::Retry(why),
+            failure => failure,
+        };
         match failure {
             Failure::Retry(why) | Failure::Identity(why) if lane.exact.is_some() => {
                 let text = format!("producing to {}: {why}", lane.target);
@@ -181,7 +189,7 @@ impl Task {
                     )
                 }));
             }
-            Failure::Refused(error) => {
+            Failure::Unexplained(error) | Failure::Refused(error) => {
                 let offset = lane.first_offset().unwrap_or(Offset(-1));
                 let remedy = format!(
                     "see what the target's broker says of topic {}, mend it, and restart the task",

@@ -2,6 +2,8 @@
 //!
 //! A broker notes a log's start once a minute (`log.flush.start.offset.checkpoint.interval.ms`): one that is killed before may show the filler again, so it is looked
 //! for again and again, and the partition is not for consumers before that minute is over.
+//!
+//! Where nothing is to be written it is looked whether somebody else has: nothing else would show it.
 
 use std::{
     collections::HashMap,
@@ -26,10 +28,18 @@ struct Followed {
     target: TopicPartition,
     begins: Offset,
     end: Offset,
+    /// nothing of it is on its way: its log ends there
+    is_idle: bool,
 }
 
-/// Where the target's log begins now, by lane.
-pub(super) type Starts = Vec<(usize, Result<Offset, String>)>;
+/// What was found of the target's logs.
+#[derive(Default)]
+pub(super) struct Starts {
+    /// where they begin now, by lane
+    starts: Vec<(usize, Result<Offset, String>)>,
+    /// lanes behind whose last record, at this offset, there is something
+    longer: Vec<(usize, Offset)>,
+}
 
 // === impl Task ===
 
@@ -65,6 +75,7 @@ impl Task {
             target: lane.target.clone(),
             begins: preserved.begins,
             end,
+            is_idle: lane.is_idle(),
         })
     }
 
@@ -74,8 +85,14 @@ impl Task {
             Ok(starts) => starts,
             Err(error) => return self.note(format!("following the starts of logs: {error}")),
         };
+        for (index, end) in starts.longer {
+            let (lane, _) = self.lanes.at(index);
+            if lane.is_idle() && lane.located_from() == Some(end) {
+                self.locate(index);
+            }
+        }
         let now = Instant::now();
-        for (index, start) in starts {
+        for (index, start) in starts.starts {
             match start {
                 Ok(start) => {
                     if let (lane, _) = self.lanes.at(index)
@@ -85,6 +102,8 @@ impl Task {
                         lane.begins_there(start, now);
                         match lane.is_filling() {
                             true => self.options.withheld.fills(&lane.target),
+                            // Whoever has taken it over may be filling it.
+                            false if lane.is_stopped() => {}
                             false => self.options.withheld.is_filled(&lane.target),
                         }
                     }
@@ -100,9 +119,12 @@ async fn follow(source: &Client, target: &Client, followed: Vec<Followed>) -> Re
         followed.iter().map(side).cloned().collect()
     };
     let (sources, targets) = (of(|followed| &followed.source), of(|followed| &followed.target));
-    let (at_source, at_target) = futures::try_join!(
+    let idle = followed.iter().filter(|followed| followed.is_idle);
+    let idle: Vec<TopicPartition> = idle.map(|followed| followed.target.clone()).collect();
+    let (at_source, at_target, ends) = futures::try_join!(
         source.list_offsets(&sources, OffsetSpec::Earliest, Isolation::ReadUncommitted),
-        target.list_offsets(&targets, OffsetSpec::Earliest, Isolation::ReadUncommitted)
+        target.list_offsets(&targets, OffsetSpec::Earliest, Isolation::ReadUncommitted),
+        target.list_offsets(&idle, OffsetSpec::Latest, Isolation::ReadUncommitted)
     )?;
     let listed = |answer: &HashMap<TopicPartition, Result<ListedOffset, towpath_wire::KafkaError>>,
                   partition: &TopicPartition| {
@@ -112,9 +134,17 @@ async fn follow(source: &Client, target: &Client, followed: Vec<Followed>) -> Re
             None => Err(format!("the start of {partition} was not listed")),
         }
     };
-    let mut starts = Starts::new();
+    let Starts {
+        mut starts,
+        mut longer,
+    } = Starts::default();
     let mut late = HashMap::new();
     for followed in followed {
+        if let Some(Ok(found)) = ends.get(&followed.target)
+            && found.offset > followed.end
+        {
+            longer.push((followed.lane, followed.end));
+        }
         let found = listed(&at_source, &followed.source)
             .and_then(|source| Ok((source, listed(&at_target, &followed.target)?)));
         let (source, target) = match found {
@@ -136,12 +166,12 @@ async fn follow(source: &Client, target: &Client, followed: Vec<Followed>) -> Re
         .map(|(partition, (_, wanted))| (partition.clone(), *wanted))
         .collect();
     if before.is_empty() {
-        return Ok(starts);
+        return Ok(Starts { starts, longer });
     }
     for (partition, result) in target.delete_records(&before).await {
         if let Some((lane, _)) = late.get(&partition) {
             starts.push((*lane, result.map_err(|error| error.to_string())));
         }
     }
-    Ok(starts)
+    Ok(Starts { starts, longer })
 }

@@ -21,33 +21,43 @@ pub fn rows(cluster: &Cluster, topic: &str, partition: i32) -> Vec<Row> {
     placed.rows.into_iter().map(|(_, row)| row).collect()
 }
 
+type Placings = Vec<(i64, Row)>;
+
 /// A log by its offsets.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Placed {
     pub start: i64,
     pub end: i64,
     /// Those that a consumer may see.
-    pub rows: Vec<(i64, Row)>,
+    pub rows: Placings,
 }
 
-/// Every record of a partition with its offset; nothing when it is not there.
+/// Every record of a partition that is committed, with its offset; nothing when it is not there.
 pub fn places(cluster: &Cluster, topic: &str, partition: i32) -> Placed {
     let Ok(log) = cluster.log(topic, partition) else {
         return Placed::default();
     };
-    let mut rows = Vec::new();
+    // Of batches of transactions a marker says whether their rows count.
+    let mut found: Vec<(Option<i64>, Placings)> = Vec::new();
     for bytes in log.batches {
         for piece in batches(Bytes::from(bytes.to_vec())) {
             let Ok(Piece::Batch(batch)) = piece else {
                 panic!("{topic}-{partition} has something else than batches")
             };
             batch.verify_crc().unwrap();
+            let records = decode(&batch, &Limits::default()).unwrap();
             if batch.is_control() {
+                let of_it = Some(batch.producer_id());
+                let is_commit = records.iter().next().unwrap().key.unwrap()[3] == 1;
+                found.retain(|(undecided, _)| is_commit || *undecided != of_it);
+                for (undecided, _) in &mut found {
+                    undecided.take_if(|producer| Some(*producer) == of_it);
+                }
                 continue;
             }
-            let records = decode(&batch, &Limits::default()).unwrap();
+            let undecided = batch.is_transactional().then(|| batch.producer_id());
             let visible = records.iter().filter(|record| record.offset.0 >= log.start);
-            rows.extend(visible.map(|record| {
+            let rows = visible.map(|record| {
                 let row = Row {
                     timestamp: record.timestamp,
                     key: record.key.map(<[u8]>::to_vec),
@@ -55,9 +65,12 @@ pub fn places(cluster: &Cluster, topic: &str, partition: i32) -> Placed {
                     headers: record.headers.raw().to_vec(),
                 };
                 (record.offset.0, row)
-            }));
+            });
+            found.push((undecided, rows.collect()));
         }
     }
+    found.retain(|(undecided, _)| undecided.is_none());
+    let rows = found.into_iter().flat_map(|(_, rows)| rows).collect();
     Placed {
         start: log.start,
         end: log.end,

@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
-use tokio::time::timeout;
 use towpath_embedded::{Action, ApiKey, ErrorCode, Rule};
 
 use super::{
+    many::{self, Cell},
     mirror::{Mirror, REQUEST_TIMEOUT, prepare_with},
-    pair::{PARTITIONS, PATIENCE, Pair, Writer},
-    wait::poll,
+    pair::{PARTITIONS, Pair, Writer},
 };
 
 const PRESERVE: [(&str, &str); 1] = [("offsets.mode", "preserve")];
-const AT_A_TIME: usize = 12;
 const BATCHES: usize = 12;
 
 const APIS: [ApiKey; 6] = [
@@ -38,42 +35,25 @@ fn actions() -> [Action; 7] {
     ]
 }
 
-/// Each one, so that retries meet it too; or one in three, so that something succeeds between.
-const EVERY: [u64; 2] = [1, 3];
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn markers_are_taken_once_whatever_becomes_of_the_requests() {
-    let cells = APIS.into_iter().flat_map(|api| {
-        let actions = actions().into_iter();
-        actions.flat_map(move |action| EVERY.map(|every| (api, action, every)))
-    });
-    let mut results = stream::iter(cells.enumerate())
-        .map(|(seed, (api, action, every))| async move {
-            let result = timeout(2 * PATIENCE, run((api, action, every), seed as u64)).await;
-            let result = result.unwrap_or_else(|_| Err("it hangs".to_owned()));
-            result.map_err(|what| format!("{api:?} {action:?}, one in {every}: {what}"))
-        })
-        .buffer_unordered(AT_A_TIME);
-    let mut failed = Vec::new();
-    while let Some(result) = results.next().await {
-        failed.extend(result.err());
-    }
-    assert!(
-        failed.is_empty(),
-        "{} failed:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
+    many::cells(&APIS, &actions(), run).await;
 }
 
 /// Records with offsets without a record between, before and while the fault is there; then the same without it, over a restart.
-async fn run((api, action, every): (ApiKey, Action, u64), seed: u64) -> Result<(), String> {
+async fn run((api, action, every): Cell, seed: u64) -> Result<(), String> {
     let pair = Pair::start(1, seed).await;
     let mut writer = Writer::new(&pair.source).await;
     writer.write_all(3, 20).await;
     writer.delete_before(0, 25).await;
     let mut mirror = Mirror::run(prepare_with(&pair, &PRESERVE).await?);
-    arrival("not everything arrives at first", &mirror, &pair).await?;
+    many::arrival(
+        "not everything arrives at first",
+        &mirror,
+        &pair,
+        Pair::compare_places,
+    )
+    .await?;
     let rule = Rule::on(api).every(every).times(6);
     let fault = pair.target.faults().inject(rule.then(action));
     if api == ApiKey::InitProducerId {
@@ -93,7 +73,8 @@ async fn run((api, action, every): (ApiKey, Action, u64), seed: u64) -> Result<(
     }
     // A log's start moves, too.
     writer.delete_before(1, 30).await;
-    while let Err(what) = arrival("not everything arrives", &mirror, &pair).await {
+    while let Err(what) = many::arrival("not everything arrives", &mirror, &pair, Pair::compare_places).await
+    {
         // A request that begins a transaction comes late, between the end of the one before and the next epoch: nothing is written any more, and that is safe.
         if !what.contains("fenced") {
             return Err(what);
@@ -116,25 +97,15 @@ async fn run((api, action, every): (ApiKey, Action, u64), seed: u64) -> Result<(
             .map_err(|error| error.to_string())?;
     }
     writer.write_all(1, 5).await;
-    arrival("after a restart not everything arrives", &mirror, &pair).await?;
+    many::arrival(
+        "after a restart not everything arrives",
+        &mirror,
+        &pair,
+        Pair::compare_places,
+    )
+    .await?;
     mirror.stop().await;
     pair.compare_places()?;
     pair.shutdown().await;
     Ok(())
-}
-
-async fn arrival(what: &str, mirror: &Mirror, pair: &Pair) -> Result<(), String> {
-    let end = poll(|| match pair.compare_places() {
-        Ok(()) => Some(Ok(())),
-        Err(_) => mirror.failed().map(Err),
-    });
-    match end.await {
-        Some(Ok(())) => Ok(()),
-        Some(Err(trace)) => Err(format!("{what}: {trace}")),
-        None => Err(format!(
-            "{what}: {:?}; {:?}",
-            pair.compare_places(),
-            mirror.status()
-        )),
-    }
 }

@@ -15,6 +15,7 @@ use towpath_mirror::{
     claims::Claims,
     config::MirrorSource,
     connector::{Connector, Handle, Worker},
+    ownership::Ownership,
     status::ConnectorStatus,
 };
 use towpath_plugin_host::Host;
@@ -30,6 +31,9 @@ pub struct Mirror {
 pub const POSITIONS: &str = "towpath-offsets";
 /// Short: a request that is not answered is to be found out within the test.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(700);
+
+/// Of the source, until status tells of it.
+pub const OPEN_TRANSACTION_TOLD_AFTER: Duration = Duration::from_millis(500);
 
 /// Without plugins; made once, since an engine takes its time.
 static HOST: LazyLock<Arc<Host>> =
@@ -47,10 +51,22 @@ pub async fn prepare_with(pair: &Pair, more: &[(&str, &str)]) -> Result<Connecto
 
 /// Under another name, by which its positions are found.
 pub async fn prepare_as(pair: &Pair, name: &str, more: &[(&str, &str)]) -> Result<Connector, String> {
+    prepare_owning(pair, name, more, Ownership::everything()).await
+}
+
+/// On a worker that has only some of it.
+pub async fn prepare_owning(
+    pair: &Pair,
+    name: &str,
+    more: &[(&str, &str)],
+    ownership: Ownership,
+) -> Result<Connector, String> {
     let more = more.iter().map(|(key, value)| (*key, (*value).to_owned()));
     let config: Config = [
         ("connector.class", "MirrorSource".to_owned()),
         ("topics", TOPIC.to_owned()),
+        // What a test does not ask for must not depend on what `auto` finds.
+        ("offsets.mode", "translate".to_owned()),
         ("refresh.topics.interval.seconds", "1".to_owned()),
         ("source.consumer.fetch.max.wait.ms", "100".to_owned()),
         ("source.consumer.max.partition.fetch.bytes", "2000".to_owned()),
@@ -68,9 +84,11 @@ pub async fn prepare_as(pair: &Pair, name: &str, more: &[(&str, &str)]) -> Resul
         positions_topic: POSITIONS.to_owned(),
         positions_replication_factor: -1,
         flush_interval: Duration::from_millis(100),
+        open_transaction_told_after: OPEN_TRANSACTION_TOLD_AFTER,
         registries_granted_to: Vec::new(),
         host: Arc::clone(&HOST),
         claims: Claims::default(),
+        ownership,
     };
     let prepared = Connector::prepare(name.to_owned(), config, worker).await;
     prepared.map_err(|problems| format!("{problems:?}"))

@@ -3,11 +3,14 @@
 use std::{collections::HashMap, time::Duration};
 
 use tokio::time::Instant;
-use towpath_domain::{Offset, TopicId, TopicName, TopicPartition};
+use towpath_domain::{Bucket, Offset, Partition, TopicId, TopicName, TopicPartition};
 use towpath_embedded::{ApiKey, Cluster, Options};
 use towpath_wire::{
-    Client, Connection, NodeId, ProducePartition, ProduceRequest, Topics,
-    batch::{Compression, Encoder, HeadersBuilder, Outgoing, ProducerIdentity, Record, SourceSpan},
+    Client, Connection, NodeId, ProducePartition, ProduceRequest, ProducerId, Topics,
+    batch::{
+        Compression, Encoder, Headers, HeadersBuilder, Outgoing, ProducerIdentity, Record, SourceSpan,
+        Transactional,
+    },
 };
 
 use super::content::{self, Row};
@@ -15,6 +18,8 @@ use super::content::{self, Row};
 pub const TOPIC: &str = "orders";
 pub const PARTITIONS: i32 = 2;
 const WRITER: &str = "writer";
+/// ms, of old records.
+const OLD: i64 = 1_500_000_000_000;
 /// And the user's password.
 const USER: &str = "towpath";
 
@@ -27,7 +32,9 @@ pub struct Pair {
 /// Appends batches to the source, each record unlike any other. It keeps the connections it has: a fault of other requests than Produce does not
 /// reach it.
 pub struct Writer {
-    client: Client,
+    /// of the first record, ms
+    from: i64,
+    pub client: Client,
     connections: HashMap<NodeId, Connection>,
     written: HashMap<i32, u64>,
 }
@@ -40,6 +47,13 @@ pub const PATIENCE: Duration = Duration::from_secs(40);
 impl Pair {
     pub async fn start(brokers: usize, seed: u64) -> Self {
         Self::with(Options::brokers(brokers), Options::brokers(brokers), seed).await
+    }
+
+    /// The target forgets producers by the time of their records, whenever something is written.
+    pub async fn forgetful(brokers: usize, seed: u64) -> Self {
+        let day = Duration::from_secs(24 * 3600).as_millis().to_string();
+        let target = Options::brokers(brokers).config("producer.id.expiration.ms", &day);
+        Self::with(Options::brokers(brokers), target, seed).await
     }
 
     /// A broker each; on the target clients have to say who they are when that is what requests of this kind are about.
@@ -159,6 +173,7 @@ impl Writer {
         };
         let client = Client::connect(options).await.unwrap();
         let mut writer = Self {
+            from: 0,
             client,
             connections: HashMap::new(),
             written: HashMap::new(),
@@ -166,7 +181,19 @@ impl Writer {
         for partition in 0..PARTITIONS {
             writer.leader(partition).await.unwrap();
         }
-        writer
+        writer.write_now()
+    }
+
+    /// From here on records are so old that brokers forget their producer at once.
+    pub fn write_old(&mut self) {
+        self.from = OLD;
+    }
+
+    /// From here on records are of now.
+    pub fn write_now(mut self) -> Self {
+        let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+        self.from = now.as_millis() as i64;
+        self
     }
 
     /// A batch to each partition. Of several codecs, in turn.
@@ -181,9 +208,76 @@ impl Writer {
     /// A batch, once: when the answer is lost it may be there or not, and what comes next is unlike it in any case.
     pub async fn try_write(&mut self, partition: i32, records: usize) -> Result<(), String> {
         let outgoing = self.batch(partition, records);
+        self.produce(partition, outgoing, None).await
+    }
+
+    /// A batch of these keys and values.
+    pub async fn write_keys(&mut self, partition: i32, records: &[(&str, Option<&str>)]) {
+        let mut encoder = Encoder::new(Compression::None);
+        for (key, value) in records {
+            let record = Record {
+                offset: Offset(0),
+                timestamp: self.from,
+                key: Some(key.as_bytes()),
+                value: value.map(str::as_bytes),
+                headers: Headers::EMPTY,
+            };
+            encoder.push(&record).unwrap();
+        }
+        let span = SourceSpan {
+            first: Offset(0),
+            next: Offset(records.len() as i64),
+        };
+        let mut outgoing = encoder.finish(span).unwrap();
+        outgoing.sign(ProducerIdentity::NONE, -1);
+        self.produce(partition, outgoing, None).await.unwrap();
+    }
+
+    /// Sets `delete.retention.ms`.
+    pub async fn keep_tombstones(&self, ms: &str) {
+        let configs = vec![("delete.retention.ms".to_owned(), Some(ms.to_owned()))];
+        let mut results = self
+            .client
+            .alter_topic_configs(&[(TopicName::new(TOPIC), configs)])
+            .await
+            .unwrap();
+        results.pop().unwrap().1.unwrap();
+    }
+
+    /// A batch of a transaction that stays open, under this transactional id.
+    pub async fn write_open(&mut self, id: &str, partition: i32, records: usize) -> ProducerId {
+        let timeout = Duration::from_secs(600);
+        let producer = self.client.init_transactional(id, timeout).await.unwrap();
+        let place = TopicPartition::new(TOPIC, partition);
+        self.client.add_partitions(id, producer, &[place]).await.unwrap();
+        let mut outgoing = self.batch(partition, records);
+        let identity = ProducerIdentity {
+            id: producer.id,
+            epoch: producer.epoch,
+            transactional: Transactional::Yes,
+        };
+        outgoing.sign(identity, 0);
+        self.produce(partition, outgoing, Some(id)).await.unwrap();
+        producer
+    }
+
+    pub async fn end(&self, id: &str, producer: ProducerId, committed: bool) {
+        self.client
+            .end_transaction(id, producer, committed)
+            .await
+            .unwrap();
+    }
+
+    async fn produce(
+        &mut self,
+        partition: i32,
+        outgoing: Outgoing,
+        transactional: Option<&str>,
+    ) -> Result<(), String> {
         let result = async {
             let connection = self.leader(partition).await?;
             let request = ProduceRequest {
+                transactional_id: transactional.map(str::to_owned),
                 acks: -1,
                 timeout: Duration::from_millis(500),
                 partitions: vec![ProducePartition {
@@ -220,6 +314,12 @@ impl Writer {
         }
     }
 
+    /// The bucket of a partition.
+    pub fn bucket(&self, partition: i32) -> Bucket {
+        let topic = self.client.topic_id(&TopicName::new(TOPIC)).unwrap();
+        Bucket::of(topic, Partition(partition))
+    }
+
     /// The log begins there from now on.
     pub async fn delete_before(&self, partition: i32, offset: i64) {
         let place = TopicPartition::new(TOPIC, partition);
@@ -232,13 +332,16 @@ impl Writer {
 
     /// Offsets without a record: an empty transaction. When it fails it may stay open, until the next one begins.
     pub async fn try_mark(&self, partition: i32) -> Result<(), towpath_wire::Error> {
+        self.mark_as(WRITER, partition).await
+    }
+
+    /// The same, of this transactional id.
+    pub async fn mark_as(&self, id: &str, partition: i32) -> Result<(), towpath_wire::Error> {
         let place = TopicPartition::new(TOPIC, partition);
-        let producer = self
-            .client
-            .init_transactional(WRITER, Duration::from_secs(60))
-            .await?;
-        self.client.add_partitions(WRITER, producer, &[place]).await?;
-        self.client.end_transaction(WRITER, producer, true).await
+        let timeout = Duration::from_secs(60);
+        let producer = self.client.init_transactional(id, timeout).await?;
+        self.client.add_partitions(id, producer, &[place]).await?;
+        self.client.end_transaction(id, producer, true).await
     }
 
     async fn leader(&mut self, partition: i32) -> Result<Connection, String> {
@@ -274,7 +377,7 @@ impl Writer {
             let value = format!("{partition}:{written}");
             let record = Record {
                 offset: Offset(0),
-                timestamp: 1_700_000_000_000 + *written as i64,
+                timestamp: self.from + *written as i64,
                 key: written.is_multiple_of(2).then_some(value.as_bytes()),
                 value: Some(value.as_bytes()),
                 headers: headers.headers(),

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 use towpath_embedded::{Cluster, Random};
 
 use super::{
+    many,
     mirror::{Mirror, POSITIONS, prepare_with, started_with},
-    pair::{PARTITIONS, PATIENCE, Pair, TOPIC, Writer},
+    pair::{PARTITIONS, Pair, TOPIC, Writer},
     wait::poll,
 };
 
@@ -44,60 +44,57 @@ enum Event {
 
 /// Which offsets records have on the target.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Mode {
+pub enum Mode {
     Translate,
+    /// and records are so old that brokers forget their producer at once
+    Old,
     Preserve,
+    /// both
+    PreserveOld,
+    /// whatever is chosen, over every start
+    Auto,
 }
 
 const SEEDS: u64 = 50;
 /// Of preserved offsets: each takes longer, for the sake of the markers.
 const PRESERVING_SEEDS: u64 = 30;
-const AT_A_TIME: usize = 10;
+/// Of those that brokers forget: what may come late is waited for at each start.
+const WAITING_SEEDS: u64 = 10;
+const CHOOSING_SEEDS: u64 = 10;
 const BROKERS: i32 = 3;
 const EVENTS: usize = 24;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_seeds_of_random_faults_lose_nothing_and_double_nothing() {
-    run_all(SEEDS, Mode::Translate).await;
+    many::seeds(SEEDS, |seed| run(seed, Mode::Translate)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_seeds_of_random_faults_lose_and_double_nothing_of_what_brokers_forget() {
+    many::seeds(SEEDS, |seed| run(seed, Mode::Old)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thirty_seeds_of_random_faults_change_no_offset() {
-    run_all(PRESERVING_SEEDS, Mode::Preserve).await;
+    many::seeds(PRESERVING_SEEDS, |seed| run(seed, Mode::Preserve)).await;
 }
 
-async fn run_all(seeds: u64, mode: Mode) {
-    let seeds = match seed_of_environment() {
-        Some(seed) => seed..seed + 1,
-        None => 0..seeds,
-    };
-    let mut results = stream::iter(seeds)
-        .map(|seed| async move {
-            let result = timeout(4 * PATIENCE, run(seed, mode)).await;
-            (seed, result.unwrap_or_else(|_| Err("it hangs".to_owned())))
-        })
-        .buffer_unordered(AT_A_TIME);
-    let mut failed = Vec::new();
-    while let Some((seed, result)) = results.next().await {
-        match result {
-            Ok(what) => println!("seed {seed}: {what}"),
-            Err(what) => failed.push(format!("TOWPATH_SEED={seed}: {what}")),
-        }
-    }
-    assert!(
-        failed.is_empty(),
-        "{} seeds failed:\n{}",
-        failed.len(),
-        failed.join("\n")
-    );
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_seeds_of_random_faults_change_no_offset_of_what_brokers_forget() {
+    many::seeds(WAITING_SEEDS, |seed| run(seed, Mode::PreserveOld)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_seeds_of_random_faults_lose_nothing_and_double_nothing_whatever_is_chosen() {
+    many::seeds(CHOOSING_SEEDS, |seed| run(seed, Mode::Auto)).await;
 }
 
 async fn run(seed: u64, mode: Mode) -> Result<String, String> {
     let mut random = StdRng::seed_from_u64(seed);
-    let pair = Pair::start(BROKERS as usize, seed).await;
-    let mut writer = Writer::new(&pair.source).await;
+    let pair = mode.pair(BROKERS, seed).await;
+    let mut writer = mode.writer(&pair).await;
     writer.write_all(3, 20).await;
-    if mode == Mode::Preserve {
+    if mode.preserves() {
         // Amid a batch.
         writer.delete_before(0, 25).await;
     }
@@ -156,7 +153,7 @@ async fn run(seed: u64, mode: Mode) -> Result<String, String> {
     pair.source.faults().calm();
     pair.target.faults().calm();
     writer.write_all(1, 20).await;
-    if mode == Mode::Preserve {
+    if mode.preserves() {
         // Ends what a fault has left open, too.
         while writer.try_mark(1).await.is_err() {}
     }
@@ -201,10 +198,34 @@ async fn arrival(mode: Mode, pair: &Pair, mirror: &Mirror) -> Option<Result<(), 
 // === impl Mode ===
 
 impl Mode {
-    fn keys(self) -> &'static [(&'static str, &'static str)] {
+    pub fn preserves(self) -> bool {
+        matches!(self, Self::Preserve | Self::PreserveOld)
+    }
+
+    fn is_old(self) -> bool {
+        matches!(self, Self::Old | Self::PreserveOld)
+    }
+
+    pub async fn pair(self, brokers: i32, seed: u64) -> Pair {
+        match self.is_old() {
+            true => Pair::forgetful(brokers as usize, seed).await,
+            false => Pair::start(brokers as usize, seed).await,
+        }
+    }
+
+    pub async fn writer(self, pair: &Pair) -> Writer {
+        let mut writer = Writer::new(&pair.source).await;
+        if self.is_old() {
+            writer.write_old();
+        }
+        writer
+    }
+
+    pub fn keys(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Translate => &[("exactly.once.support", "required")],
-            Self::Preserve => &[("offsets.mode", "preserve")],
+            Self::Translate | Self::Old => &[("exactly.once.support", "required")],
+            Self::Preserve | Self::PreserveOld => &[("offsets.mode", "preserve")],
+            Self::Auto => &[("offsets.mode", "auto"), ("exactly.once.support", "required")],
         }
     }
 
@@ -212,13 +233,17 @@ impl Mode {
     /// reason to go on without them, and who may have lost its place to another owner writes nothing more.
     fn is_safe(self, trace: &str) -> bool {
         let is_without = trace.contains("COORDINATOR_NOT_AVAILABLE") || trace.contains("fenced");
-        self == Self::Preserve && is_without
+        match self {
+            Self::Translate => false,
+            Self::Old => trace.contains("fenced"),
+            Self::Preserve | Self::PreserveOld | Self::Auto => is_without,
+        }
     }
 
-    fn compare(self, pair: &Pair) -> Result<(), String> {
+    pub fn compare(self, pair: &Pair) -> Result<(), String> {
         match self {
-            Self::Translate => pair.compare(0).map(drop),
-            Self::Preserve => pair.compare_places(),
+            Self::Translate | Self::Old | Self::Auto => pair.compare(0).map(drop),
+            Self::Preserve | Self::PreserveOld => pair.compare_places(),
         }
     }
 }
@@ -228,8 +253,8 @@ fn event(random: &mut StdRng, mode: Mode) -> Event {
     let broker = random.random_range(1..=BROKERS);
     let partition = random.random_range(0..PARTITIONS);
     let kinds = match mode {
-        Mode::Translate => 20,
-        Mode::Preserve => 25,
+        Mode::Translate | Mode::Old => 20,
+        Mode::Preserve | Mode::PreserveOld | Mode::Auto => 25,
     };
     match random.random_range(0..kinds) {
         0..10 => Event::Write {
@@ -251,12 +276,4 @@ fn event(random: &mut StdRng, mode: Mode) -> Event {
 
 fn cluster(pair: &Pair, of_source: bool) -> &Cluster {
     if of_source { &pair.source } else { &pair.target }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "which seed to run is asked of whoever runs the test"
-)]
-fn seed_of_environment() -> Option<u64> {
-    std::env::var("TOWPATH_SEED").ok()?.parse().ok()
 }

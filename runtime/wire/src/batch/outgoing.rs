@@ -132,6 +132,19 @@ impl Outgoing {
         std::mem::take(&mut self.starts)
     }
 
+    /// As [`Outgoing::take_starts`], and they stay.
+    pub fn starts(&self) -> &[Start] {
+        &self.starts
+    }
+
+    /// The largest timestamp of its records, ms; -1 when they have none.
+    pub fn max_timestamp(&self) -> i64 {
+        let timestamp = self.header[at::MAX_TIMESTAMP..]
+            .first_chunk()
+            .expect("the header goes on behind the timestamp");
+        i64::from_be_bytes(*timestamp)
+    }
+
     /// The first bytes of the batch on the wire.
     pub fn header(&self) -> &[u8; HEADER_SIZE] {
         &self.header

@@ -1,7 +1,8 @@
 //! DescribeConfigs of topics.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
+use futures::future::join_all;
 use kafka_protocol::{
     messages::{
         DescribeConfigsRequest,
@@ -13,7 +14,7 @@ use kafka_protocol::{
 use towpath_domain::TopicName;
 
 use super::Client;
-use crate::{Error, KafkaError, api::Call, retry::Attempts};
+use crate::{Error, KafkaError, NodeId, api::Call, retry::Attempts};
 
 /// One config of a topic, with the value that is in force.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +41,10 @@ pub enum ConfigSource {
 
 /// `ConfigResource.Type.TOPIC`
 pub(super) const TOPIC: i8 = 2;
+/// `ConfigResource.Type.BROKER`
+const BROKER: i8 = 4;
+/// The newer one first: it is what counts where there are both.
+const EXPIRATIONS: [&str; 2] = ["producer.id.expiration.ms", "transactional.id.expiration.ms"];
 
 // === impl Client ===
 
@@ -56,6 +61,53 @@ impl Client {
                 Err(error) => attempts.wait(error).await?,
             };
         }
+    }
+
+    /// How long brokers remember a producer behind the timestamp of its last record: the least of `producer.id.expiration.ms` of the brokers that are known and answer, or of
+    /// what was that before KIP-854, `transactional.id.expiration.ms`. `None` when they tell neither. Asked once, without retries. Needs DescribeConfigs on the cluster.
+    pub async fn producer_expiration(&self) -> Result<Option<Duration>, Error> {
+        let nodes = self.cluster().nodes();
+        let asked = nodes.into_iter().map(|node| self.producer_expiration_of(node));
+        let (mut least, mut failed): (Option<Duration>, _) = (None, None);
+        for result in join_all(asked).await {
+            match result {
+                Ok(Some(found)) => least = Some(least.map_or(found, |least| least.min(found))),
+                Ok(None) => {}
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if least.is_none() => Err(error),
+            _ => Ok(least),
+        }
+    }
+
+    async fn producer_expiration_of(&self, node: NodeId) -> Result<Option<Duration>, Error> {
+        let api = DescribeConfigsRequest::API;
+        let resource = DescribeConfigsResource::default()
+            .with_resource_type(BROKER)
+            .with_resource_name(StrBytes::from_string(node.0.to_string()))
+            .with_configuration_keys(Some(
+                EXPIRATIONS.map(StrBytes::from_static_str).into_iter().collect(),
+            ));
+        let request = DescribeConfigsRequest::default().with_resources(vec![resource]);
+        let connection = self.open(node, "configs").await?;
+        let version = connection.version(api, i16::MAX)?;
+        let answer = connection.call(&request, version).await?;
+        let mut found = Vec::new();
+        for result in answer.results {
+            if let Some(error) = KafkaError::of(result.error_code) {
+                let message = result.error_message.map(|message| message.to_string());
+                return Err(connection.refusal(api, Some(format!("broker {node}")), error, message));
+            }
+            found.extend(result.configs);
+        }
+        let of = |name: &str| {
+            let value = found.iter().find(|entry| entry.name.as_str() == name)?;
+            let millis = value.value.as_ref()?.parse().ok()?;
+            Some(Duration::from_millis(millis))
+        };
+        Ok(EXPIRATIONS.into_iter().find_map(of))
     }
 
     async fn describe_topic_configs_once(

@@ -15,7 +15,7 @@ use super::{
     state::{Cause, Deliver, State},
     write,
 };
-use crate::{Error, Options, Peer, api::Api, error::refused};
+use crate::{Error, Lease, Options, Peer, api::Api, error::refused};
 
 /// The tasks of a connection and the queue to them. Dropping it ends them.
 #[derive(Debug)]
@@ -45,6 +45,8 @@ pub(crate) struct Frame {
     /// Length, API key, version, correlation id (filled in when it is written), and the rest of the header at least.
     pub(super) head: BytesMut,
     pub(super) rest: Vec<Bytes>,
+    /// When it is over, nothing more of the request is written.
+    pub(super) lease: Option<Lease>,
 }
 
 /// Tells a request whose answer will not come why.
@@ -174,7 +176,15 @@ impl Frame {
             what: format!("the request has {size} bytes, more than a frame can have"),
         })?;
         head[..4].copy_from_slice(&length.to_be_bytes());
-        Ok(Self { head, rest })
+        Ok(Self {
+            head,
+            rest,
+            lease: None,
+        })
+    }
+
+    pub(crate) fn under(self, lease: Option<Lease>) -> Self {
+        Self { lease, ..self }
     }
 
     #[cfg(test)]

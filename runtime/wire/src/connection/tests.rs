@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    FetchOptions, FetchPartition, FetchSession, Isolation, NodeId, ProduceRequest,
+    FetchOptions, FetchPartition, FetchSession, Isolation, Lease, NodeId, ProduceRequest,
     scripted::{Answer, Broker, SIMPLE, Session},
 };
 use towpath_domain::{LeaderEpoch, Offset, Partition, TopicId, TopicPartition};
@@ -517,6 +517,7 @@ async fn produce_answers_each_partition() {
     let broker = Broker::start().await;
     let (connection, mut session) = open(&broker, &broker.options()).await;
     let request = ProduceRequest {
+        transactional_id: None,
         acks: -1,
         timeout: Duration::from_secs(1),
         partitions: Vec::new(),
@@ -553,4 +554,37 @@ async fn produce_answers_each_partition() {
             Err(KafkaError::MESSAGE_TOO_LARGE)
         )
     );
+}
+
+#[tokio::test]
+async fn what_may_not_be_written_any_more_closes_the_connection_instead() {
+    let broker = Broker::start().await;
+    let request = || ProduceRequest {
+        transactional_id: None,
+        acks: -1,
+        timeout: Duration::from_secs(1),
+        partitions: Vec::new(),
+    };
+    let (connection, mut session) = open(&broker, &broker.options()).await;
+    let lease = Lease::until(std::time::Instant::now() + Duration::from_secs(60));
+    let first = connection.produce_under(request(), Some(lease.clone())).await;
+    assert_eq!(
+        session.asked().await.api,
+        0,
+        "it is written while the lease lasts"
+    );
+    let second = connection.produce_under(request(), Some(lease.clone())).await;
+    assert_eq!(session.asked().await.api, 0);
+    lease.end();
+    // It leaves with one that has none, and neither is written.
+    let late = connection.produce_under(request(), Some(lease)).await;
+    for answer in [first, second, late] {
+        let error = answer.unwrap().await.unwrap_err();
+        assert!(
+            error.is_retriable() && error.to_string().contains("lease"),
+            "{error}"
+        );
+    }
+    assert!(!connection.is_alive());
+    assert!(session.next().await.is_none(), "nothing more was written");
 }

@@ -1,13 +1,15 @@
 //! The writing task: queued requests leave together, payload from where it is.
 
-use std::{collections::VecDeque, io, io::IoSlice, sync::Arc};
+use std::{collections::VecDeque, future::poll_fn, io, io::IoSlice, pin::Pin, sync::Arc, task::Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::{
-    io::{AsyncWrite, AsyncWriteExt},
+    io::AsyncWrite,
     sync::mpsc,
     time::{Duration, Instant, timeout},
 };
+
+use crate::Lease;
 
 use super::{
     link::Queued,
@@ -27,19 +29,22 @@ pub(super) async fn write<W: AsyncWrite + Unpin>(
 ) -> Cause {
     let mut correlation = 0_i32;
     let mut segments = VecDeque::new();
+    let mut leases = Vec::new();
     while let Some(first) = queue.recv().await {
         state.unthrottled().await;
         let mut next = Some(first);
         while let Some(request) = next {
             correlation = correlation.wrapping_add(1);
+            leases.extend(request.frame.lease.clone());
             take(&state, request, correlation, &mut segments);
             next = queue.try_recv().ok();
         }
-        if let Err(cause) = write_all(&mut stream, &mut segments).await {
+        if let Err(cause) = write_all(&mut stream, &mut segments, &leases).await {
             // What the broker said last is still to be read, and says more: an alert of TLS, for one.
             let _ = timeout(LAST_WORDS, state.closed()).await;
             return Cause::Lost(cause.to_string());
         }
+        leases.clear();
     }
     Cause::Lost("it was closed here".to_owned())
 }
@@ -68,15 +73,23 @@ fn take(state: &State, request: Queued, correlation: i32, segments: &mut VecDequ
     });
 }
 
-async fn write_all<W: AsyncWrite + Unpin>(stream: &mut W, segments: &mut VecDeque<Bytes>) -> io::Result<()> {
+/// Leases are looked at right before each system call. A process that was frozen since finds them over, and a broker does not handle a request of which it has a part.
+async fn write_all<W: AsyncWrite + Unpin>(
+    stream: &mut W,
+    segments: &mut VecDeque<Bytes>,
+    leases: &[Lease],
+) -> io::Result<()> {
     while !segments.is_empty() {
         let mut slices = [IoSlice::new(&[]); SLICES];
         for (slice, segment) in slices.iter_mut().zip(segments.iter()) {
             *slice = IoSlice::new(segment);
         }
-        let mut written = stream
-            .write_vectored(&slices[..segments.len().min(SLICES)])
-            .await?;
+        let slices = &slices[..segments.len().min(SLICES)];
+        let mut written = poll_fn(|context| match hold(leases) {
+            Ok(()) => Pin::new(&mut *stream).poll_write_vectored(context, slices),
+            Err(over) => Poll::Ready(Err(over)),
+        })
+        .await?;
         if written == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
@@ -89,5 +102,23 @@ async fn write_all<W: AsyncWrite + Unpin>(stream: &mut W, segments: &mut VecDequ
             segments.pop_front();
         }
     }
-    stream.flush().await
+    poll_fn(|context| match hold(leases) {
+        Ok(()) => Pin::new(&mut *stream).poll_flush(context),
+        Err(over) => Poll::Ready(Err(over)),
+    })
+    .await
+}
+
+fn hold(leases: &[Lease]) -> io::Result<()> {
+    if leases.is_empty() {
+        return Ok(());
+    }
+    let now = std::time::Instant::now();
+    match leases.iter().any(|lease| lease.is_over(now)) {
+        true => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "what was to be written may not be any more: its lease is over",
+        )),
+        false => Ok(()),
+    }
 }

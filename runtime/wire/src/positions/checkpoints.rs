@@ -27,6 +27,9 @@ pub struct Checkpoint {
     /// What was committed on the target before: as long as the commit has not come through, that is there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Offset>,
+    /// What was to be committed before that and had not come through: a request that is late, of a worker that is frozen or gone, may still set the group to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late: Option<Offset>,
 }
 
 /// The format of a value. A newer one is refused, not guessed.
@@ -44,7 +47,7 @@ struct Value {
 impl Checkpoint {
     /// Whether an offset that is committed on the target is this connector's.
     pub fn is_ours(&self, committed: Offset) -> bool {
-        committed == self.target || Some(committed) == self.before
+        committed == self.target || [self.before, self.late].contains(&Some(committed))
     }
 }
 
@@ -92,6 +95,7 @@ mod tests {
             source: Offset(12),
             target: Offset(10),
             before: None,
+            late: None,
         };
         let (stored, value) = row(&key(), first);
         assert_eq!(stored, KEY);
@@ -104,8 +108,15 @@ mod tests {
         assert_eq!(row(&key(), next).1.as_deref(), Some(&text[..]));
         assert_eq!(decode_key(KEY), Some(key()));
         assert_eq!(decode(text), Ok(next));
+        let last = Checkpoint {
+            late: Some(Offset(9)),
+            ..next
+        };
+        let text = br#"{"v":1,"source":12,"target":10,"before":8,"late":9}"#;
+        assert_eq!(row(&key(), last).1.as_deref(), Some(&text[..]));
+        assert_eq!(decode(text), Ok(last));
         assert_eq!(
-            decode(br#"{"v":1,"source":12,"target":10,"later":true}"#),
+            decode(br#"{"v":1,"source":12,"target":10,"anything":true}"#),
             Ok(first)
         );
         let newer = decode(br#"{"v":2,"source":12,"target":10}"#).expect_err("newer");
@@ -128,8 +139,9 @@ mod tests {
             source: Offset(12),
             target: Offset(10),
             before: Some(Offset(8)),
+            late: Some(Offset(5)),
         };
-        let ours = [8, 9, 10, 11].map(|offset| checkpoint.is_ours(Offset(offset)));
-        assert_eq!(ours, [true, false, true, false]);
+        let ours = [5, 8, 9, 10, 11].map(|offset| checkpoint.is_ours(Offset(offset)));
+        assert_eq!(ours, [true, true, false, true, false]);
     }
 }

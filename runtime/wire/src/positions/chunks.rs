@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
-use towpath_domain::{Offset, Partition, TopicName, offset_map::Runs};
+use towpath_domain::{Buckets, Offset, Partition, TopicName, offset_map::Runs};
 
 use super::{
     PositionKey, Positions, described,
@@ -63,7 +63,7 @@ impl Positions {
             by_bucket.entry(bucket).or_default().push((key, Some(value)));
         }
         let batches = write::batches(topic, by_bucket)?;
-        topic.appender.lock().await.append(batches).await
+        topic.appender.lock().await.append_all(batches).await
     }
 
     /// Where all chunks are that were stored before the call.
@@ -102,7 +102,7 @@ impl Positions {
         }
         let topic = self.chunk_topic().await?;
         let batches = write::batches(topic, by_bucket)?;
-        topic.appender.lock().await.append(batches).await
+        topic.appender.lock().await.append_all(batches).await
     }
 
     fn chunk_topic_name(&self) -> TopicName {
@@ -130,7 +130,7 @@ impl Chunks<'_> {
     /// Takes over what was stored since.
     pub async fn refresh(&mut self) -> Result<(), Error> {
         let (client, topic) = (&self.topic.client, &self.topic.topic);
-        let mut bounds = load::bounds(client, topic, load::ALL).await?;
+        let mut bounds = load::bounds(client, topic, Buckets::ALL).await?;
         for (partition, (from, _)) in &mut bounds {
             *from = (*from).max(self.read.get(partition).copied().unwrap_or(*from));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use towpath_domain::{Offset, Partition, TopicId};
+use towpath_domain::{Buckets, Offset, Partition, TopicId};
 
 use super::{Positions, Table, load, partition, refused, unfit};
 use crate::{Error, Isolation, OffsetSpec};
@@ -23,7 +23,10 @@ impl Followed {
     /// leader. A topic that was created again is read from its start. After an error what was read before is there, and is gone on from.
     pub async fn refresh(&mut self, positions: &Positions) -> Result<(), Error> {
         let (client, topic) = (&positions.client, &positions.topic);
-        let places: Vec<_> = load::ALL.map(|bucket| partition(topic, bucket as i32)).collect();
+        let places: Vec<_> = Buckets::ALL
+            .iter()
+            .map(|bucket| partition(topic, bucket.0 as i32))
+            .collect();
         let listed = client
             .list_offsets(&places, OffsetSpec::Latest, Isolation::ReadUncommitted)
             .await?;
@@ -52,7 +55,7 @@ impl Followed {
         }
         let mut left = load::Bounds::new();
         if self.read.is_empty() {
-            left = load::bounds(client, topic, load::ALL).await?;
+            left = load::bounds(client, topic, Buckets::ALL).await?;
         } else {
             for (partition, end) in &ends {
                 let from = self.read.get(partition).copied().unwrap_or(Offset(0));

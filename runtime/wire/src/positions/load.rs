@@ -1,9 +1,9 @@
 //! Reading a topic of rows from its start, or from where it was read up to.
 
-use std::{collections::HashMap, ops::Range};
+use std::collections::HashMap;
 
 use bytes::Bytes;
-use towpath_domain::{Bucket, Offset, Partition, TopicName, TopicPartition};
+use towpath_domain::{Buckets, Offset, Partition, TopicName, TopicPartition};
 
 use super::{PURPOSE, Table, accepted, answers, checkpoints, claim, partition, refused, stored, unfit};
 use crate::{
@@ -34,11 +34,8 @@ struct Load<'a, R> {
 /// From where to where each partition is to be read.
 pub(super) type Bounds = HashMap<Partition, (Offset, Offset)>;
 
-/// Every partition of the topic.
-pub(super) const ALL: Range<u32> = 0..Bucket::COUNT;
-
 /// Reads these partitions of the table.
-pub(super) async fn load(client: &Client, topic: &TopicName, buckets: Range<u32>) -> Result<Table, Error> {
+pub(super) async fn load(client: &Client, topic: &TopicName, buckets: Buckets) -> Result<Table, Error> {
     let mut table = Table::default();
     let left = bounds(client, topic, buckets).await?;
     read(client, topic, left, &mut table).await?;
@@ -157,7 +154,10 @@ impl<R: Rows> Load<'_, R> {
             Some(KafkaError::OFFSET_OUT_OF_RANGE) => {
                 // Records were deleted in between: only an operator does that to a compacted topic.
                 self.left.remove(&partition);
-                if let Some(bounds) = bounds(self.client, self.topic, ALL).await?.remove(&partition) {
+                if let Some(bounds) = bounds(self.client, self.topic, Buckets::ALL)
+                    .await?
+                    .remove(&partition)
+                {
                     self.left.insert(partition, bounds);
                 }
                 return Ok(());
@@ -213,8 +213,11 @@ impl<R: Rows> Load<'_, R> {
 }
 
 /// From where to where each partition is to be read; empty ones are left out.
-pub(super) async fn bounds(client: &Client, topic: &TopicName, buckets: Range<u32>) -> Result<Bounds, Error> {
-    let partitions: Vec<TopicPartition> = buckets.map(|bucket| partition(topic, bucket as i32)).collect();
+pub(super) async fn bounds(client: &Client, topic: &TopicName, buckets: Buckets) -> Result<Bounds, Error> {
+    let partitions: Vec<TopicPartition> = buckets
+        .iter()
+        .map(|bucket| partition(topic, bucket.0 as i32))
+        .collect();
     let starts = client
         .list_offsets(&partitions, OffsetSpec::Earliest, Isolation::ReadUncommitted)
         .await?;

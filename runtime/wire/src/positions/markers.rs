@@ -9,10 +9,10 @@ use std::time::Duration;
 use towpath_domain::{Bucket, Offset, TopicPartition};
 
 use super::{Positions, transactional_id};
-use crate::{Error, Isolation, KafkaError, OffsetSpec, ProducerId};
+use crate::{Error, Isolation, KafkaError, OffsetSpec, ProducerId, append::Connections};
 
 const PURPOSE: &str = "offsets without a record";
-const OPEN: Duration = Duration::from_secs(60);
+pub(super) const OPEN: Duration = Duration::from_secs(60);
 /// Transactions between two looks at the ends.
 const ROUNDS: i64 = 100;
 
@@ -28,15 +28,17 @@ pub struct Hole {
 }
 
 /// A bucket's producer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Claimed {
-    producer: ProducerId,
-    markers: Markers,
+    pub(super) producer: ProducerId,
+    pub(super) markers: Markers,
+    /// for records in its transactions
+    pub(super) connections: Connections,
 }
 
 /// What is known of a bucket's markers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Markers {
+pub(super) enum Markers {
     /// none is on its way
     Settled,
     /// some may be
@@ -62,6 +64,7 @@ impl Claimed {
         Self {
             producer,
             markers: Markers::Settled,
+            connections: Connections::default(),
         }
     }
 }
@@ -75,19 +78,7 @@ impl Positions {
     ///
     /// Needs Write on the transactional ids and on the topics.
     pub async fn mark(&self, connector: &str, bucket: Bucket, holes: &[Hole]) -> Result<ProducerId, Error> {
-        let own = |what: String| Error::Own {
-            topic: self.topic.clone(),
-            purpose: PURPOSE,
-            what,
-            cause: None,
-        };
-        let Some(claimed) = self.claimed.get(bucket.0 as usize) else {
-            return Err(own(format!("there is no bucket {}", bucket.0)));
-        };
-        let mut claimed = claimed.lock().await;
-        let Some(claimed) = claimed.as_mut() else {
-            return Err(own(format!("bucket {} was not claimed", bucket.0)));
-        };
+        let claimed = &mut *self.claimed(bucket, PURPOSE).await?;
         let id = transactional_id(self.topic.as_str(), connector, bucket);
         let mut left = holes
             .iter()
@@ -103,22 +94,14 @@ impl Positions {
             let mut open = match left.take() {
                 Some(left) => left,
                 None => {
-                    if claimed.markers == Markers::Open {
-                        self.settle(&id, claimed.producer).await?;
-                    }
-                    // What was given up may still come, and would begin or end transactions of what follows. Whether this was done may not be known either:
-                    // then it is asked for again as it was.
-                    claimed.markers = Markers::Renewing;
-                    let timeout = self.transaction_timeout();
-                    let renewed = self.client.renew_transactional(&id, claimed.producer, timeout);
-                    claimed.producer = renewed.await?;
-                    claimed.markers = Markers::Open;
+                    self.renew(&id, claimed, true).await?;
                     self.left(holes).await?
                 }
             };
             let producer = claimed.producer;
             open.retain(|(_, left)| *left > 0);
             let is_last = open.iter().all(|(_, left)| *left <= ROUNDS);
+            let is_ended = !open.is_empty();
             for round in 0..ROUNDS {
                 open.retain(|(_, left)| *left > round);
                 if open.is_empty() {
@@ -130,7 +113,11 @@ impl Positions {
                 self.client.end_transaction(&id, producer, true).await?;
             }
             if is_last {
-                self.settle(&id, producer).await?;
+                match is_ended {
+                    // Said once: when it is said again, the markers are there.
+                    true => self.client.end_transaction(&id, producer, true).await?,
+                    false => self.settle(&id, producer, true).await?,
+                }
                 claimed.markers = Markers::Settled;
                 return Ok(producer);
             }
@@ -143,11 +130,26 @@ impl Positions {
         OPEN + 2 * self.client.options().request_timeout
     }
 
-    /// Waits until no marker is on its way: none of a call that failed, of which nobody knows how far it came, either.
-    async fn settle(&self, id: &str, producer: ProducerId) -> Result<(), Error> {
+    /// Ends what is open, and takes the epoch away: what was given up may still come, and would begin or end transactions of what follows. Whether that was done may not
+    /// be known either: then it is asked for again as it was.
+    pub(super) async fn renew(&self, id: &str, claimed: &mut Claimed, commit: bool) -> Result<(), Error> {
+        if claimed.markers == Markers::Open {
+            self.settle(id, claimed.producer, commit).await?;
+        }
+        claimed.markers = Markers::Renewing;
+        let timeout = self.transaction_timeout();
+        let renewed = self.client.renew_transactional(id, claimed.producer, timeout);
+        claimed.producer = renewed.await?;
+        claimed.markers = Markers::Open;
+        Ok(())
+    }
+
+    /// Ends what is open, and waits until no marker is on its way: none of a call that failed, of which nobody knows how far it came, either. A transaction that ends the
+    /// other way already is left to end.
+    pub(super) async fn settle(&self, id: &str, producer: ProducerId, commit: bool) -> Result<(), Error> {
         // The first one may be what ends it.
         for _ in 0..2 {
-            match self.client.end_transaction(id, producer, true).await {
+            match self.client.end_transaction(id, producer, commit).await {
                 Ok(()) => {}
                 Err(error) if error.kafka() == Some(KafkaError::INVALID_TXN_STATE) => return Ok(()),
                 Err(error) => return Err(error),

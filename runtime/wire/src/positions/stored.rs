@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{Position, PositionKey};
 
 /// The newest format of a value. A newer one may mean what this version cannot know, so it is refused, not guessed.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+/// The format of rows of preserved offsets: whoever takes offsets for free to shift must not touch them.
+const PRESERVED: u32 = 2;
 /// The format of rows in which nothing is new: versions that know no other one go on with them.
 const PLAIN: u32 = 1;
 
@@ -58,9 +60,11 @@ pub(crate) fn encode_key(key: &PositionKey) -> Vec<u8> {
 }
 
 pub(crate) fn encode_value(position: &Position) -> Vec<u8> {
-    // Whoever takes offsets for free to shift must not touch what is preserved.
-    let v = if position.preserved.is_some() {
+    let v = if position.transactional {
+        // Whoever takes what was aborted for mirrored would lose it.
         VERSION
+    } else if position.preserved.is_some() {
+        PRESERVED
     } else {
         PLAIN
     };
@@ -114,6 +118,8 @@ mod tests {
             runs: Runs::default(),
             open: false,
             preserved: None,
+            transactional: false,
+            caught_up_at: None,
             resolved: None,
         }
     }
@@ -178,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn rows_behind_which_records_may_not_count_have_a_format_that_others_do_not_go_on_with() {
+        let mut transactional = position();
+        transactional.transactional = true;
+        let value = VALUE
+            .replace(r#""v":1"#, r#""v":3"#)
+            .replace(r#""anchor":null"#, r#""anchor":null,"transactional":true"#);
+        assert_eq!(
+            String::from_utf8(encode_value(&transactional)).expect("JSON"),
+            value
+        );
+        assert_eq!(decode_value(value.as_bytes()), Ok(transactional));
+    }
+
+    #[test]
     fn what_an_operator_decided_is_in_the_row_that_it_is_of() {
         let mut resolved = position();
         resolved.resolved = Some(Resolved {
@@ -202,6 +222,18 @@ mod tests {
     }
 
     #[test]
+    fn rows_of_compacted_topics_say_when_everything_was_mirrored_and_versions_that_do_not_know_that_go_on() {
+        let mut fresh = position();
+        fresh.caught_up_at = Some(1_700_000_000_000);
+        let value = VALUE.replace(
+            r#""anchor":null"#,
+            r#""anchor":null,"caught_up_at":1700000000000"#,
+        );
+        assert_eq!(String::from_utf8(encode_value(&fresh)).expect("JSON"), value);
+        assert_eq!(decode_value(value.as_bytes()), Ok(fresh));
+    }
+
+    #[test]
     fn what_later_versions_add_is_tolerated_and_what_they_change_is_refused() {
         let added = VALUE.replace(
             r#""anchor":null"#,
@@ -216,8 +248,8 @@ mod tests {
         let bare = decode_value(bare.as_bytes()).expect("no next, no topic id, no anchor");
         assert_eq!((bare.target.next, bare.target.topic_id), (None, TopicId::ZERO));
         let newer =
-            decode_value(VALUE.replace(r#""v":1"#, r#""v":3"#).as_bytes()).expect_err("a newer format");
-        assert!(newer.contains("format 3"), "{newer}");
+            decode_value(VALUE.replace(r#""v":1"#, r#""v":4"#).as_bytes()).expect_err("a newer format");
+        assert!(newer.contains("format 4"), "{newer}");
         assert!(decode_value(b"{}").is_err());
         assert_eq!(decode_key(b"status-connector-orders"), None);
     }

@@ -4,7 +4,6 @@
 //! follows, and each structure ends with its tagged fields, of which there are none.
 
 use bytes::{BufMut, BytesMut};
-use towpath_domain::TopicName;
 
 use super::{ProducePartition, ProduceRequest, millis};
 use crate::{
@@ -45,16 +44,17 @@ pub(super) fn encode(head: BytesMut, request: &ProduceRequest, version: i16) -> 
         .map(|topic| topic[0].partition.topic.as_str().len() + MOST_OF_TOPIC)
         .sum();
     let mut written = head;
-    written.reserve(MOST_OF_REQUEST + names + partitions.len() * (MOST_OF_PARTITION + HEADER_SIZE));
+    let id = request.transactional_id.as_ref().map_or(0, String::len);
+    written.reserve(MOST_OF_REQUEST + id + names + partitions.len() * (MOST_OF_PARTITION + HEADER_SIZE));
     let mut head = None;
     let mut rest = Vec::with_capacity(2 * partitions.len());
-    layout.put_no_transactional_id(&mut written);
+    layout.put_transactional_id(&mut written, request.transactional_id.as_deref())?;
     written.put_i16(request.acks);
     written.put_i32(millis(request.timeout));
     layout.put_length(&mut written, topics.len())?;
     for topic in topics {
         match layout {
-            Layout::ByName => put_name(&mut written, &topic[0].partition.topic)?,
+            Layout::ByName => put_text(&mut written, "topic", topic[0].partition.topic.as_str())?,
             Layout::ById => written.put_slice(topic[0].topic_id.0.as_bytes()),
         }
         layout.put_length(&mut written, topic.len())?;
@@ -104,11 +104,14 @@ impl Layout {
         }
     }
 
-    fn put_no_transactional_id(self, out: &mut BytesMut) {
-        match self {
-            Self::ByName => out.put_i16(-1),
-            Self::ById => out.put_u8(0),
+    fn put_transactional_id(self, out: &mut BytesMut, id: Option<&str>) -> Result<(), Error> {
+        match (self, id) {
+            (Self::ByName, Some(id)) => put_text(out, "the transactional id", id)?,
+            (Self::ByName, None) => out.put_i16(-1),
+            (Self::ById, Some(_)) => return Err(invalid("a transaction goes by names".to_owned())),
+            (Self::ById, None) => out.put_u8(0),
         }
+        Ok(())
     }
 
     /// Of an array, or of bytes.
@@ -130,12 +133,11 @@ impl Layout {
     }
 }
 
-fn put_name(out: &mut BytesMut, topic: &TopicName) -> Result<(), Error> {
-    let name = topic.as_str();
+fn put_text(out: &mut BytesMut, what: &str, text: &str) -> Result<(), Error> {
     let length =
-        i16::try_from(name.len()).map_err(|_| invalid(format!("topic {name} has too long a name")))?;
+        i16::try_from(text.len()).map_err(|_| invalid(format!("{what} {text} has too long a name")))?;
     out.put_i16(length);
-    out.put_slice(name.as_bytes());
+    out.put_slice(text.as_bytes());
     Ok(())
 }
 

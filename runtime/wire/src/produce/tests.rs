@@ -38,6 +38,7 @@ pub(super) fn part(topic: &str, partition: i32, batch: &Outgoing) -> ProducePart
 
 pub(super) fn request(partitions: Vec<ProducePartition>) -> ProduceRequest {
     ProduceRequest {
+        transactional_id: None,
         acks: -1,
         timeout: Duration::from_secs(10),
         partitions,

@@ -1,11 +1,11 @@
 //! One pass over the text, along the tree of paths.
 
-use std::ops::Range;
+use std::{cell::Cell, ops::Range};
 
 use super::{
     Error, Found, MAX_DEPTH, Problem,
     path::Node,
-    text::{Text, unescape},
+    text::{Stop, Text, unescape},
 };
 
 /// Where the pass is.
@@ -20,14 +20,22 @@ pub(super) struct Scanner<'a> {
     plain: Vec<u8>,
 }
 
+thread_local! {
+    /// The list of nodes of the last pass: the next one need not ask for memory.
+    static ACTIVE: Cell<Vec<usize>> = const { Cell::new(Vec::new()) };
+}
+
 // === impl Scanner ===
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(json: &'a [u8], nodes: &'a [Node], found: &'a mut Vec<Found>) -> Self {
+        let mut active = ACTIVE.take();
+        active.clear();
+        active.push(0);
         Self {
             text: Text::new(json),
             nodes,
-            active: vec![0],
+            active,
             found,
             depth: 0,
             plain: Vec::new(),
@@ -35,6 +43,12 @@ impl<'a> Scanner<'a> {
     }
 
     pub(super) fn document(mut self) -> Result<(), Error> {
+        let outcome = self.whole();
+        ACTIVE.set(self.active);
+        outcome.map_err(|Stop| self.text.wrong)
+    }
+
+    fn whole(&mut self) -> Result<(), Stop> {
         self.text.whitespace();
         self.value(0..1)?;
         self.text.whitespace();
@@ -46,7 +60,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The value here, which these active nodes lead to.
-    fn value(&mut self, active: Range<usize>) -> Result<(), Error> {
+    fn value(&mut self, active: Range<usize>) -> Result<(), Stop> {
         let nodes = self.active[active.clone()].iter().map(|node| &self.nodes[*node]);
         if let Some(path) = nodes.clone().filter_map(|node| node.path).min() {
             let start = self.text.at;
@@ -67,8 +81,8 @@ impl<'a> Scanner<'a> {
     fn nested(
         &mut self,
         active: Range<usize>,
-        inside: fn(&mut Self, Range<usize>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+        inside: fn(&mut Self, Range<usize>) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
         if self.depth == MAX_DEPTH {
             return self.text.error(Problem::Depth);
         }
@@ -82,7 +96,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// From after `{` to before `}`.
-    fn object(&mut self, active: Range<usize>) -> Result<(), Error> {
+    fn object(&mut self, active: Range<usize>) -> Result<(), Stop> {
         if self.text.peek() == b'}' {
             return Ok(());
         }
@@ -114,7 +128,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// From after `[` to before `]`.
-    fn array(&mut self, active: Range<usize>) -> Result<(), Error> {
+    fn array(&mut self, active: Range<usize>) -> Result<(), Stop> {
         if self.text.peek() == b']' {
             return Ok(());
         }
@@ -140,7 +154,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A value in a container, which the nodes from `before` on lead to, and the whitespace after it.
-    fn inner(&mut self, before: usize) -> Result<(), Error> {
+    fn inner(&mut self, before: usize) -> Result<(), Stop> {
         if before == self.active.len() {
             self.skip()?;
         } else {
@@ -152,7 +166,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// A value that no path leads into: checked all the same. The open containers are bits, 1 for an object, the innermost lowest.
-    fn skip(&mut self) -> Result<(), Error> {
+    fn skip(&mut self) -> Result<(), Stop> {
         let (mut open, mut levels) = (0_u128, 0_u32);
         loop {
             let byte = self.text.peek();

@@ -1,6 +1,9 @@
 //! The words of JSON: strings, numbers, whitespace, fast over what is of no interest.
 
-use super::{Error, Problem, window::Window};
+use super::{
+    Error, Problem,
+    window::{Glance, SIZE, Window},
+};
 
 /// A place in the text.
 pub(super) struct Text<'a> {
@@ -8,7 +11,12 @@ pub(super) struct Text<'a> {
     pub(super) at: usize,
     /// What was looked at last; strings begin in it or behind it.
     window: Window,
+    /// what is wrong, once a [`Stop`] says that something is
+    pub(super) wrong: Error,
 }
+
+/// The text is not JSON, and [`Text::wrong`] says why: nothing to carry around in answers, of which there are many a record.
+pub(super) struct Stop;
 
 // === impl Text ===
 
@@ -18,19 +26,26 @@ impl<'a> Text<'a> {
             bytes,
             at: 0,
             window: Window::at(bytes, 0),
+            wrong: Error {
+                position: 0,
+                problem: Problem::End,
+            },
         }
     }
 
-    pub(super) fn error<T>(&self, problem: Problem) -> Result<T, Error> {
+    #[cold]
+    #[inline(never)]
+    pub(super) fn error<T>(&mut self, problem: Problem) -> Result<T, Stop> {
         let problem = if self.at >= self.bytes.len() {
             Problem::End
         } else {
             problem
         };
-        Err(Error {
+        self.wrong = Error {
             position: self.at.min(self.bytes.len()),
             problem,
-        })
+        };
+        Err(Stop)
     }
 
     /// The byte here; 0, which fits nowhere, after the end.
@@ -38,7 +53,7 @@ impl<'a> Text<'a> {
         self.bytes.get(self.at).copied().unwrap_or(0)
     }
 
-    pub(super) fn eat(&mut self, byte: u8, what: &'static str) -> Result<(), Error> {
+    pub(super) fn eat(&mut self, byte: u8, what: &'static str) -> Result<(), Stop> {
         if self.peek() != byte {
             return self.error(Problem::Expected(what));
         }
@@ -63,7 +78,7 @@ impl<'a> Text<'a> {
 
     /// A string from its opening quote on. Says whether it has escapes.
     #[inline]
-    pub(super) fn string(&mut self) -> Result<bool, Error> {
+    pub(super) fn string(&mut self) -> Result<bool, Stop> {
         self.eat(b'"', "a string")?;
         // Most are short and plain.
         let run = self.window.run(self.at);
@@ -77,7 +92,7 @@ impl<'a> Text<'a> {
 
     /// A string from behind its opening quote on.
     #[inline(never)]
-    fn rest_of_string(&mut self) -> Result<bool, Error> {
+    fn rest_of_string(&mut self) -> Result<bool, Stop> {
         let start = self.at;
         let (mut escaped, mut ascii) = (false, true);
         loop {
@@ -109,23 +124,35 @@ impl<'a> Text<'a> {
             if run.ended || self.at >= self.bytes.len() {
                 return ascii;
             }
+            // A long one: most of it is passed without asking where something is.
+            while let Some(Glance {
+                special: false,
+                ascii: plain,
+            }) = Glance::at(self.bytes, self.at)
+            {
+                ascii &= plain;
+                self.at += SIZE;
+            }
             self.window = Window::at(self.bytes, self.at);
         }
     }
 
     /// From there to here. Outside of strings the grammar allows nothing but ASCII, so that this is the whole check.
     #[cold]
-    fn utf8(&self, start: usize) -> Result<(), Error> {
+    fn utf8(&mut self, start: usize) -> Result<(), Stop> {
         std::str::from_utf8(&self.bytes[start..self.at])
             .map(|_| ())
-            .map_err(|error| Error {
-                position: start + error.valid_up_to(),
-                problem: Problem::Utf8,
+            .map_err(|error| {
+                self.wrong = Error {
+                    position: start + error.valid_up_to(),
+                    problem: Problem::Utf8,
+                };
+                Stop
             })
     }
 
     /// `"key" :` and the whitespace after it. Says where the key is, without its quotes, and whether it has escapes.
-    pub(super) fn key(&mut self) -> Result<(&'a [u8], bool), Error> {
+    pub(super) fn key(&mut self) -> Result<(&'a [u8], bool), Stop> {
         let start = self.at + 1;
         let escaped = self.string()?;
         let key = &self.bytes[start..self.at - 1];
@@ -135,7 +162,7 @@ impl<'a> Text<'a> {
         Ok((key, escaped))
     }
 
-    pub(super) fn scalar(&mut self) -> Result<(), Error> {
+    pub(super) fn scalar(&mut self) -> Result<(), Stop> {
         let byte = self.peek();
         if byte == b'"' {
             return self.string().map(|_| ());
@@ -149,14 +176,14 @@ impl<'a> Text<'a> {
         }
     }
 
-    fn literal(&mut self, literal: &'static [u8]) -> Result<(), Error> {
+    fn literal(&mut self, literal: &'static [u8]) -> Result<(), Stop> {
         for byte in literal {
             self.eat(*byte, "true, false or null")?;
         }
         Ok(())
     }
 
-    fn number(&mut self) -> Result<(), Error> {
+    fn number(&mut self) -> Result<(), Stop> {
         if self.peek() == b'-' {
             self.at += 1;
         }
@@ -182,7 +209,7 @@ impl<'a> Text<'a> {
         Ok(())
     }
 
-    fn digits(&mut self) -> Result<(), Error> {
+    fn digits(&mut self) -> Result<(), Stop> {
         let start = self.at;
         while self.peek().is_ascii_digit() {
             self.at += 1;
@@ -194,7 +221,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    fn escape(&mut self) -> Result<(), Error> {
+    fn escape(&mut self) -> Result<(), Stop> {
         self.at += 1;
         match self.peek() {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => self.at += 1,

@@ -1,7 +1,7 @@
 //! Many bytes at once: where in them a string may end.
 
 /// Bytes that are looked at together: a bit each.
-const SIZE: usize = 64;
+pub(super) const SIZE: usize = 64;
 
 /// What is known of some bytes.
 pub(super) struct Window {
@@ -55,6 +55,20 @@ impl Window {
     }
 }
 
+/// Whether among these bytes are special ones, and whether all are ASCII: what long strings need to know of most of their bytes.
+pub(super) struct Glance {
+    pub(super) special: bool,
+    pub(super) ascii: bool,
+}
+
+impl Glance {
+    /// None: so many bytes are not there any more.
+    #[inline(always)]
+    pub(super) fn at(bytes: &[u8], start: usize) -> Option<Self> {
+        bytes.get(start..)?.first_chunk().map(glance)
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn look_at_tail(rest: &[u8]) -> (u64, u64) {
@@ -63,28 +77,61 @@ fn look_at_tail(rest: &[u8]) -> (u64, u64) {
     look(&padded)
 }
 
+/// Sixteen bytes of a block, and which of them are special.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[inline(always)]
+fn sixteen(bytes: &[u8; 16]) -> [std::arch::wasm32::v128; 2] {
+    use std::arch::wasm32::{u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128_or};
+
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *bytes;
+    let part = u64x2(
+        u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        u64::from_le_bytes([i, j, k, l, m, n, o, p]),
+    );
+    let quotes = v128_or(
+        u8x16_eq(part, u8x16_splat(b'"')),
+        u8x16_eq(part, u8x16_splat(b'\\')),
+    );
+    [part, v128_or(quotes, u8x16_lt(part, u8x16_splat(b' ')))]
+}
+
 /// One comparison each for 16 bytes.
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 fn look(block: &[u8; SIZE]) -> (u64, u64) {
-    use std::arch::wasm32::{u8x16_bitmask, u8x16_eq, u8x16_lt, u8x16_splat, u64x2, v128_or};
+    use std::arch::wasm32::u8x16_bitmask;
 
     let (mut special, mut high) = (0, 0);
     let (parts, _) = block.as_chunks::<16>();
-    for (at, [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p]) in (0..).step_by(16).zip(parts.iter().copied())
-    {
-        let part = u64x2(
-            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-            u64::from_le_bytes([i, j, k, l, m, n, o, p]),
-        );
-        let quotes = v128_or(
-            u8x16_eq(part, u8x16_splat(b'"')),
-            u8x16_eq(part, u8x16_splat(b'\\')),
-        );
-        let found = v128_or(quotes, u8x16_lt(part, u8x16_splat(b' ')));
+    for (at, part) in (0..).step_by(16).zip(parts) {
+        let [part, found] = sixteen(part);
         special |= u64::from(u8x16_bitmask(found)) << at;
         high |= u64::from(u8x16_bitmask(part)) << at;
     }
     (special, high)
+}
+
+/// The same without saying where.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[inline(always)]
+fn glance(block: &[u8; SIZE]) -> Glance {
+    use std::arch::wasm32::{u8x16_bitmask, v128_any_true, v128_or};
+
+    let (parts, _) = block.as_chunks::<16>();
+    let [a, b, c, d] = [&parts[0], &parts[1], &parts[2], &parts[3]].map(sixteen);
+    let [all, found] = [0, 1].map(|of| v128_or(v128_or(a[of], b[of]), v128_or(c[of], d[of])));
+    Glance {
+        special: v128_any_true(found),
+        ascii: u8x16_bitmask(all) == 0,
+    }
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+fn glance(block: &[u8; SIZE]) -> Glance {
+    let (special, high) = look(block);
+    Glance {
+        special: special != 0,
+        ascii: high == 0,
+    }
 }
 
 /// Eight bytes at a time in one register.
@@ -123,6 +170,9 @@ mod tests {
                 let special = byte < b' ' || byte == b'"' || byte == b'\\';
                 assert_eq!(window.special, u64::from(special) << at, "{byte} at {at}");
                 assert_eq!(window.high, u64::from(byte >= 0x80) << at, "{byte} at {at}");
+                let glance = Glance::at(&bytes, 0).unwrap();
+                assert_eq!((glance.special, glance.ascii), (special, byte < 0x80));
+                assert!(Glance::at(&bytes, 1).is_none());
             }
         }
     }

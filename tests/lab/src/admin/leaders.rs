@@ -33,6 +33,11 @@ impl Admin<'_> {
         self.each_partition(topic, |partition| partition.replicas().to_vec())
     }
 
+    /// Those of its replicas that are in sync, for each partition.
+    pub fn in_sync(&self, topic: &str) -> Result<Vec<Vec<i32>>> {
+        self.each_partition(topic, |partition| partition.isr().to_vec())
+    }
+
     /// Waits until every replica of every partition of these topics is in sync: until then another broker may not go.
     pub fn wait_until_in_sync(&self, topics: &[&str], deadline: Duration) -> Result<()> {
         wait::until(&format!("every replica of {topics:?} in sync"), deadline, || {

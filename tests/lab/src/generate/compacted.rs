@@ -5,7 +5,14 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use super::{Codec, Generated, Item, SEQ_HEADER, Sink, decimal, text};
-use crate::{broker::Broker, wait};
+use crate::{
+    admin::Admin,
+    broker::Broker,
+    read::{self, Isolation},
+    wait,
+};
+
+const RESTING: Duration = Duration::from_secs(90);
 
 /// Creates a compacted topic, writes `records` records over few keys (and tombstones), and waits until the cleaner has
 /// taken at least a third of them away. Returns what was written; what is left is what a reader counts.
@@ -69,4 +76,20 @@ pub fn compacted(broker: &Broker, topic: &str, partitions: i32, records: u64) ->
         )?;
     }
     Ok(generated)
+}
+
+/// Puts the cleaner of a topic to rest, so that what is read stays; what it has begun it ends. Returns the records that are left.
+pub fn rest_cleaner(admin: &Admin<'_>, bootstrap: &str, topic: &str) -> Result<u64> {
+    let never = [
+        ("min.compaction.lag.ms", "1000000000000"),
+        ("max.compaction.lag.ms", "9000000000000000"),
+    ];
+    admin.alter_topic(topic, &never)?;
+    let mut left = 0;
+    wait::until(&format!("the cleaner of {topic} to rest"), RESTING, || {
+        wait::pause(Duration::from_secs(2));
+        let counts = read::count(bootstrap, topic, Isolation::ReadCommitted)?;
+        let before = std::mem::replace(&mut left, counts.iter().sum::<u64>());
+        Ok((before == left).then_some(left))
+    })
 }

@@ -1,10 +1,13 @@
 //! CreateAcls, DescribeAcls, DeleteAcls.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use kafka_protocol::messages::{
     CreateAclsRequest, DeleteAclsRequest, DescribeAclsRequest, create_acls_request::AclCreation,
     delete_acls_request::DeleteAclsFilter,
 };
+use towpath_lab::wait;
 
 use crate::{
     Case,
@@ -59,6 +62,18 @@ fn find(at: &mut Connection, name: Option<&str>, pattern: i8) -> Result<Vec<(Str
     Ok(found)
 }
 
+/// The controller answers before brokers have learned of it.
+fn finds(
+    at: &mut Connection,
+    what: &str,
+    (name, pattern): (Option<&str>, i8),
+    wanted: &[(String, i8, usize)],
+) -> Result<()> {
+    wait::until(what, Duration::from_secs(30), || {
+        is(what, find(at, name, pattern)?, wanted.to_vec()).map(Some)
+    })
+}
+
 fn lifecycle(target: &Target) -> Result<()> {
     let mut at = target.connect()?;
     is("a literal", create(&mut at, acl("acl-orders", LITERAL))?, 0)?;
@@ -72,26 +87,16 @@ fn lifecycle(target: &Target) -> Result<()> {
     let orders = || ("acl-orders".to_owned(), LITERAL, 1);
     let prefix = || ("acl-".to_owned(), PREFIXED, 1);
     let wildcard = || ("*".to_owned(), LITERAL, 1);
-    is(
-        "by name",
-        find(&mut at, Some("acl-orders"), LITERAL)?,
-        vec![orders()],
-    )?;
-    is("by prefix", find(&mut at, None, PREFIXED)?, vec![prefix()])?;
-    is(
-        "all",
-        find(&mut at, None, 1)?,
-        vec![wildcard(), prefix(), orders()],
-    )?;
-    is(
-        "what applies",
-        find(&mut at, Some("acl-orders"), 2)?,
-        vec![wildcard(), prefix(), orders()],
-    )?;
-    is(
+    finds(&mut at, "by name", (Some("acl-orders"), LITERAL), &[orders()])?;
+    finds(&mut at, "by prefix", (None, PREFIXED), &[prefix()])?;
+    let all = [wildcard(), prefix(), orders()];
+    finds(&mut at, "all", (None, 1), &all)?;
+    finds(&mut at, "what applies", (Some("acl-orders"), 2), &all)?;
+    finds(
+        &mut at,
         "what applies to another",
-        find(&mut at, Some("bcl"), 2)?,
-        vec![wildcard()],
+        (Some("bcl"), 2),
+        &[wildcard()],
     )?;
 
     let filter = |name: Option<&str>, pattern: i8| {
@@ -123,7 +128,7 @@ fn lifecycle(target: &Target) -> Result<()> {
         &DeleteAclsRequest::default().with_filters(vec![filter(None, 1)]),
     )?;
     is("the rest", answer.filter_results[0].matching_acls.len(), 2)?;
-    is("nothing is left", find(&mut at, None, 1)?, vec![])
+    finds(&mut at, "nothing is left", (None, 1), &[])
 }
 
 fn checks(target: &Target) -> Result<()> {

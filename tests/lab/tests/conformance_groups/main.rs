@@ -50,6 +50,8 @@ fn the_embedded_cluster_behaves() {
 fn apache_kafka_behaves() {
     let options = BrokerOptions::named("conformance")
         .property("group.initial.rebalance.delay.ms", "0")
+        // Records of a fixed time in the past are read back, however long the suite takes.
+        .property("log.retention.ms", "-1")
         // Assignments in the answer to the heartbeat that asks for them, as the embedded cluster has it (KIP-1263).
         .property("group.consumer.assignment.interval.ms", "0")
         .property("group.consumer.assignor.offload.enable", "false")

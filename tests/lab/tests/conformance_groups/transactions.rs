@@ -7,10 +7,13 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::{
     indexmap::IndexMap,
     messages::{
-        AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, DescribeTransactionsRequest, EndTxnRequest,
-        EndTxnResponse, FetchRequest, InitProducerIdRequest, ListTransactionsRequest, ProduceRequest,
-        ProducerId, TopicName, TransactionalId, TxnOffsetCommitRequest,
+        AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, DescribeProducersRequest,
+        DescribeTransactionsRequest, EndTxnRequest, EndTxnResponse, FetchRequest, InitProducerIdRequest,
+        ListTransactionsRequest, ProduceRequest, ProducerId, TopicName, TransactionalId,
+        TxnOffsetCommitRequest,
         add_partitions_to_txn_request::AddPartitionsToTxnTopic,
+        describe_producers_request::TopicRequest,
+        describe_producers_response::ProducerState,
         fetch_request::{FetchPartition, FetchTopic},
         fetch_response::PartitionData,
         produce_request::{PartitionProduceData, TopicProduceData},
@@ -38,6 +41,7 @@ pub const CASES: &[Case] = &[
     ("the end of a transaction is checked", ends),
     ("partitions are added all or none", all_or_none),
     ("transactions are described and listed", described),
+    ("leaders tell whose transaction is open", open),
     ("a transaction that takes too long is aborted", timeout),
 ];
 
@@ -198,7 +202,17 @@ fn settled(target: &Target, topic: &str, stable: i64) -> Result<PartitionData> {
         Duration::from_secs(30),
         || {
             let read = read(target, topic)?;
-            Ok((read.last_stable_offset == stable).then_some(read))
+            is(
+                "error, log start, high watermark, last stable offset",
+                (
+                    read.error_code,
+                    read.log_start_offset,
+                    read.high_watermark,
+                    read.last_stable_offset,
+                ),
+                (0, read.log_start_offset, stable.max(read.high_watermark), stable),
+            )?;
+            Ok(Some(read))
         },
     )
 }
@@ -687,6 +701,70 @@ fn described(target: &Target) -> Result<()> {
     wait::until("the end", Duration::from_secs(30), || {
         Ok((&*describe(&mut at, transaction)?.transaction_state == "CompleteAbort").then_some(()))
     })
+}
+
+fn open(target: &Target) -> Result<()> {
+    let (transaction, topic) = ("txn-open", "txn-open");
+    target.topic(topic, 1, &[])?;
+    let mut at = target.transactional(transaction)?;
+    let identity = start(&mut at, transaction)?;
+    let describe = || -> Result<Vec<ProducerState>> {
+        let asked = TopicRequest::default()
+            .with_name(TopicName(text(topic)))
+            .with_partition_indexes(vec![0]);
+        let request = DescribeProducersRequest::default().with_topics(vec![asked]);
+        let mut answer = target.connect()?.call(0, &request)?;
+        let topic = answer.topics.pop().context("no topic in the answer")?;
+        let partition = topic.partitions.into_iter().next();
+        let partition = partition.context("no partition in the answer")?;
+        is("it is described", partition.error_code, 0)?;
+        Ok(partition.active_producers)
+    };
+    let starts = |states: &[ProducerState]| -> Vec<(i64, i16, i64)> {
+        let starts = states.iter().map(|state| {
+            let epoch = i16::try_from(state.producer_epoch).unwrap_or(-1);
+            (state.producer_id.0, epoch, state.current_txn_start_offset)
+        });
+        starts.collect()
+    };
+    is("nobody has written", starts(&describe()?), vec![])?;
+    let add = |at: &mut Connection| is("a partition", add(at, transaction, identity, &[topic])?, vec![0]);
+    let write = |sequence| -> Result<()> {
+        let records = batch(identity, sequence, true)?;
+        is(
+            "a batch",
+            produced(target, produce(9, Some(transaction), topic, records))?,
+            0,
+        )
+    };
+    add(&mut at)?;
+    is("nor has a partition alone", starts(&describe()?), vec![])?;
+    write(0)?;
+    write(1)?;
+    let (id, epoch) = identity;
+    let found = describe()?;
+    is("it is open", starts(&found), vec![(id, epoch, 0)])?;
+    is(
+        "with the time of its records",
+        (found[0].last_sequence, found[0].last_timestamp > 0),
+        (1, true),
+    )?;
+    is(
+        "committed",
+        end(&mut at, 3, transaction, identity, true)?.error_code,
+        0,
+    )?;
+    settled(target, topic, 3)?;
+    is("it has ended", starts(&describe()?), vec![(id, epoch, -1)])?;
+    add(&mut at)?;
+    write(2)?;
+    is("another one is open", starts(&describe()?), vec![(id, epoch, 3)])?;
+    is(
+        "aborted",
+        end(&mut at, 3, transaction, identity, false)?.error_code,
+        0,
+    )?;
+    settled(target, topic, 5).map(drop)
 }
 
 fn timeout(target: &Target) -> Result<()> {

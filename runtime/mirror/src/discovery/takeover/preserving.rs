@@ -12,8 +12,14 @@ use towpath_wire::{
     positions::{Anchor, Position, Preserved},
 };
 
-use super::{Candidate, Discovery, Found, Outcome, Taken};
-use crate::{config::Offsets, task::Plan};
+use super::{Candidate, Discovery, Found, Outcome, Taken, Wrong, adopting::Route};
+use crate::task::Plan;
+
+/// Nothing was filled.
+const IN_PLACE: Preserved = Preserved {
+    begins: Offset(0),
+    readable: true,
+};
 
 /// Behind a marker of the bucket's producer: its sequence goes on there, or begins under another epoch.
 pub(super) fn behind(anchor: Anchor, marker: &TailBatch) -> Anchor {
@@ -35,10 +41,7 @@ pub(super) fn of(
     match row.preserved {
         _ if !preserves => Ok(None),
         Some(preserved) => Ok(Some(preserved)),
-        None if is_in_place => Ok(Some(Preserved {
-            begins: Offset(0),
-            readable: true,
-        })),
+        None if is_in_place => Ok(Some(IN_PLACE)),
         None => Err(PartitionState::OffsetsTaken { next: at.offset, end }),
     }
 }
@@ -46,12 +49,7 @@ pub(super) fn of(
 // === impl Discovery ===
 
 impl Discovery {
-    pub(in crate::discovery) fn preserves(&self) -> bool {
-        let offsets = self.exact.as_ref().map(|exact| exact.offsets);
-        offsets == Some(Offsets::Preserve)
-    }
-
-    /// Partitions of which nothing was mirrored yet: whatever the target has, it is in the way.
+    /// Partitions of which nothing was mirrored yet: whatever the target has is in the way, unless it is the source's.
     pub(super) async fn begin_preserving(
         &mut self,
         candidates: Vec<Candidate>,
@@ -70,6 +68,7 @@ impl Discovery {
                     .await?
             }
         };
+        let (mut empty, mut with_records) = (Vec::new(), Vec::new());
         for candidate in candidates {
             let has_records = match starts.remove(&candidate.place) {
                 None => false,
@@ -81,15 +80,46 @@ impl Discovery {
                     continue;
                 }
             };
-            let (next, end) = (candidate.start.0, candidate.end);
-            let outcome = if has_records || end > next {
-                Err(PartitionState::OffsetsTaken { next, end })
-            } else {
-                Ok(self.begin_at_its_offset(&candidate))
+            match has_records {
+                true => with_records.push(candidate),
+                false => empty.push(candidate),
+            }
+        }
+        let routes: Vec<Route> = with_records
+            .iter()
+            .map(|candidate| (candidate.source.clone(), candidate.place.clone()))
+            .collect();
+        let same = self.same_already(&routes).await?;
+        for candidate in with_records {
+            let outcome = match same.get(&candidate.source) {
+                Some(true) => Ok(self.adopt(&candidate)),
+                Some(false) => Err(Wrong::by_others(candidate.is_taken())),
+                // Left out: it is looked at again.
+                None => continue,
             };
-            taken.insert(candidate.source.clone(), outcome);
+            taken.insert(candidate.source, outcome);
+        }
+        for candidate in empty {
+            let outcome = match candidate.end > candidate.start.0 {
+                true => Err(Wrong::by_others(candidate.is_taken())),
+                false => Ok(self.begin_at_its_offset(&candidate)),
+            };
+            taken.insert(candidate.source, outcome);
         }
         Ok(())
+    }
+
+    /// Everything before the target's end is there, wherever it was asked to begin.
+    fn adopt(&self, candidate: &Candidate) -> Taken {
+        let end = candidate.end;
+        let start = (end, LeaderEpoch(-1));
+        tracing::info!(connector = self.connector, partition = %candidate.source, %end, "the target has the source's records at their offsets already: it goes on behind them");
+        let taken = self.anchored(candidate, end, Runs::default(), (start, 0));
+        Taken {
+            plan: taken.plan.preserving(),
+            preserved: Some(IN_PLACE),
+            ..taken
+        }
     }
 
     fn begin_at_its_offset(&self, candidate: &Candidate) -> Taken {
@@ -112,6 +142,13 @@ impl Discovery {
 // === impl Candidate ===
 
 impl Candidate {
+    fn is_taken(&self) -> PartitionState {
+        PartitionState::OffsetsTaken {
+            next: self.start.0,
+            end: self.end,
+        }
+    }
+
     pub(super) fn go_on_preserving(&self, found: Found, preserved: Preserved) -> Taken {
         let (row, anchor) = self.row.as_ref().expect("a row is what goes on");
         let (offset, epoch) = self.start;
@@ -134,6 +171,7 @@ impl Candidate {
             written: self.written_up_to(found.end),
             plan: Plan::new(found.anchor, found.runs, found.end, is_stored).preserving(),
             preserved: Some(preserved),
+            is_contested: row.open,
         }
     }
 }

@@ -34,6 +34,8 @@ fn candidate(runs: &[(i64, i64)], open: bool, is_unstable: bool) -> Candidate {
         runs: runs.iter().map(run).collect(),
         open,
         preserved: None,
+        transactional: false,
+        caught_up_at: None,
         resolved: None,
     };
     Candidate {
@@ -55,6 +57,8 @@ fn tail(batches: &[(i64, bool)]) -> Tail {
         end: Offset(60),
         batches: Vec::new(),
     };
+    // As the candidate's anchor has it; a marker takes no sequence.
+    let mut sequence = 10;
     for &(producer, is_control) in batches {
         let first = tail.end;
         let next = Offset(first.0 + if is_control { 1 } else { 5 });
@@ -63,8 +67,12 @@ fn tail(batches: &[(i64, bool)]) -> Tail {
             next,
             producer,
             epoch: 1,
+            sequence: if is_control { -1 } else { sequence },
             is_control,
+            is_transactional: is_control,
+            is_commit: is_control,
         });
+        sequence += if is_control { 0 } else { 5 };
         tail.end = next;
     }
     tail
@@ -111,6 +119,107 @@ fn what_somebody_else_wrote_stands_for_no_record_of_the_source() {
             }
         );
     }
+}
+
+/// Records of a transaction behind the row, and what became of it.
+fn transactional(batches: &[(i64, i64, Option<bool>)]) -> Tail {
+    let mut anchor = candidate(&[], true, false).row.unwrap().1;
+    let mut sequence = |(first, next): (i64, i64), is_control: bool| {
+        let sequence = anchor.sequence_at(Offset(first));
+        if is_control {
+            let producer = towpath_wire::ProducerId {
+                id: PRODUCER,
+                epoch: 1,
+            };
+            anchor = anchor.behind(producer, (Offset(first), Offset(next)));
+            return -1;
+        }
+        sequence
+    };
+    let batches: Vec<TailBatch> = batches
+        .iter()
+        .map(|&(first, next, ends)| TailBatch {
+            sequence: sequence((first, next), ends.is_some()),
+            first: Offset(first),
+            next: Offset(next),
+            producer: PRODUCER,
+            epoch: 1,
+            is_control: ends.is_some(),
+            is_transactional: true,
+            is_commit: ends == Some(true),
+        })
+        .collect();
+    let end = batches.last().unwrap().next;
+    Tail { end, batches }
+}
+
+#[test]
+fn records_of_a_transaction_count_when_it_is_committed_and_what_follows_is_behind_its_marker() {
+    let mut candidate = candidate(&[(100, 50), (120, 63)], true, false);
+    candidate.row.as_mut().unwrap().0.transactional = true;
+    let look = |batches: &[(i64, i64, Option<bool>)]| {
+        let found = candidate.read(&transactional(batches), &[CLAIMED]).unwrap();
+        assert!(
+            candidate.wants_marker(&found),
+            "what is late of the former owner has to be shut out"
+        );
+        at(&found)
+    };
+    let (commit, abort) = (Some(true), Some(false));
+    assert_eq!(look(&[(60, 63, None), (63, 64, commit)]), (113, 64));
+    assert_eq!(look(&[(60, 62, None), (62, 63, abort)]), (110, 63));
+    let again = [(60, 62, None), (62, 63, abort), (63, 66, None), (66, 67, commit)];
+    assert_eq!(look(&again), (113, 67));
+    let voided = [
+        (60, 62, None),
+        (62, 63, commit),
+        (63, 65, None),
+        (65, 66, abort),
+        (66, 67, abort),
+    ];
+    assert_eq!(look(&voided), (112, 67));
+    // Meant for another place: it came late to a broker that asks nobody, and is void.
+    let mut late = transactional(&[(60, 62, None), (62, 63, abort), (63, 65, None), (65, 66, abort)]);
+    late.batches[2].sequence += 1;
+    let found = candidate.read(&late, &[CLAIMED]).unwrap();
+    assert_eq!(at(&found), (110, 66));
+    late.batches[3].is_commit = true;
+    let state = candidate.read(&late, &[CLAIMED]).map(|found| at(&found));
+    assert_eq!(state, Err(PartitionState::SecondWriter { offset: Offset(63) }));
+    // Of an owner that brokers have let in though it was shut out: nobody has decided yet.
+    assert_eq!(look(&[(60, 62, None)]), (110, 62));
+}
+
+#[test]
+fn where_retention_has_taken_what_a_transaction_wrote_nobody_knows_whether_it_counted() {
+    let mut candidate = candidate(&[(100, 50)], true, false);
+    let gone = transactional(&[(63, 64, Some(true))]);
+    assert!(candidate.read(&gone, &[CLAIMED]).is_ok());
+    candidate.row.as_mut().unwrap().0.transactional = true;
+    let state = candidate.read(&gone, &[CLAIMED]).map(|found| at(&found));
+    assert_eq!(state, Err(PartitionState::SecondWriter { offset: Offset(60) }));
+}
+
+#[test]
+fn a_batch_of_a_former_owner_that_came_late_to_another_place_stands_for_no_record_either() {
+    let candidate = candidate(&[(100, 50)], true, false);
+    let mut late = tail(&[(PRODUCER, false), (PRODUCER, false)]);
+    assert!(candidate.read(&late, &[CLAIMED]).is_ok());
+    // What is at 60 once more.
+    late.batches[1].sequence = 10;
+    let second = PartitionState::SecondWriter { offset: Offset(65) };
+    let state = candidate
+        .read(&late, &[CLAIMED])
+        .map(|found| at(&found))
+        .unwrap_err();
+    assert_eq!(state, second);
+    // And under an epoch that was over.
+    (late.batches[1].sequence, late.batches[1].epoch) = (15, 0);
+    let state = candidate
+        .read(&late, &[CLAIMED])
+        .map(|found| at(&found))
+        .unwrap_err();
+    assert_eq!(state, second);
 }
 
 #[test]
@@ -210,7 +319,10 @@ fn preserved_offsets_go_on_where_the_log_ends_with_the_sequence_behind_its_marke
             next: Offset(72),
             producer: PRODUCER,
             epoch: 2,
+            sequence: -1,
             is_control: true,
+            is_transactional: true,
+            is_commit: true,
         },
     );
     assert_eq!((newer.epoch, newer.sequence, newer.offset), (2, 0, Offset(72)));

@@ -33,14 +33,14 @@ pub(super) fn accept(seen: &Seen, state: &PartitionState) -> Result<GoOn, Proble
             let told = format!(
                 "goes on at the source's offset {end}; the target keeps what {end} to {position} (excluded) were before"
             );
-            let place = seen.target.map(|target| target.log.end);
-            let (Some(behind), Some(place)) = (&seen.behind, place) else {
-                return Ok(plain(at(row, *end), told));
-            };
-            is_within(seen, row.runs.first().map(|first| first.source), *end)?;
-            let kept = behind.runs.iter().filter(|run| run.source < *end).collect();
-            again(at(row, *end), kept, place, spans, told)
+            elsewhere(seen, row, *end, (spans, told))?
         }
+        PartitionState::TombstonesMissed { position, .. } => plain(
+            row,
+            format!(
+                "goes on at the source's offset {position}; the target may keep keys that the source has deleted"
+            ),
+        ),
         PartitionState::TargetDiverged { next, end } => {
             let told = format!(
                 "goes on at the source's offset {} and the target's {end}; what {end} to {next} (excluded) were before is not on the target",
@@ -101,6 +101,28 @@ pub(super) fn accept(seen: &Seen, state: &PartitionState) -> Result<GoOn, Proble
     })
 }
 
+/// Goes on at another offset of the source, where the target's log ends. What is known of offsets before it stays known.
+pub(super) fn elsewhere(
+    seen: &Seen,
+    row: Position,
+    offset: Offset,
+    (spans, told): ((Option<Span>, Option<Span>), String),
+) -> Result<GoOn, Problem> {
+    let place = seen.target.map(|target| target.log.end);
+    let (Some(behind), Some(place)) = (&seen.behind, place) else {
+        return Ok(GoOn {
+            row: at(row, offset),
+            seal: None,
+            unseal: false,
+            spans,
+            told,
+        });
+    };
+    is_within(seen, row.runs.first().map(|first| first.source), offset)?;
+    let kept = behind.runs.iter().filter(|run| run.source < offset).collect();
+    Ok(again(at(row, offset), kept, place, spans, told))
+}
+
 /// Goes on at another place of the target than its sequences say: the next start begins a new reckoning there. What is before stays known to groups that are far behind.
 fn again(
     mut row: Position,
@@ -128,6 +150,7 @@ fn again(
         row.runs = std::mem::take(&mut runs);
     } else {
         row.anchor = None;
+        row.transactional = false;
     }
     GoOn {
         row,
@@ -139,7 +162,7 @@ fn again(
     }
 }
 
-fn at(row: Position, offset: Offset) -> Position {
+pub(super) fn at(row: Position, offset: Offset) -> Position {
     let epoch = if row.offset == offset { row.epoch } else { UNKNOWN };
     Position { offset, epoch, ..row }
 }
@@ -164,7 +187,9 @@ fn is_within(seen: &Seen, first: Option<Offset>, cut: Offset) -> Result<(), Prob
 fn moves_offsets(state: &PartitionState) -> bool {
     !matches!(
         state,
-        PartitionState::DataLoss { .. } | PartitionState::Aborted { .. }
+        PartitionState::DataLoss { .. }
+            | PartitionState::TombstonesMissed { .. }
+            | PartitionState::Aborted { .. }
     )
 }
 
@@ -173,7 +198,7 @@ fn moved(seen: &Seen, state: &PartitionState) -> Problem {
         "accept",
         Some(&seen.source.to_string()),
         format!("{state}: its offsets are preserved, and what comes next could not have the source's"),
-        "delete the target topic and use restart, or use abort",
+        "mirror the topic anew by `towpath topic reseed`, or use abort",
     )
 }
 

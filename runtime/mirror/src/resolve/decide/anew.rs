@@ -52,6 +52,8 @@ pub(super) fn anew(seen: &Seen) -> GoOn {
         runs: Runs::default(),
         open: false,
         preserved: None,
+        transactional: false,
+        caught_up_at: None,
         resolved: None,
     };
     let behind = match seen.target {

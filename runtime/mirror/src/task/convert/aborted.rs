@@ -12,7 +12,7 @@ use super::LIMITS;
 /// Which batches belong to aborted transactions: as Kafka's consumer finds them (`CompletedFetch` in clients), by producer id, from the
 /// list in the answer until the marker in the log.
 #[derive(Debug, Default)]
-pub(super) struct Aborted {
+pub(crate) struct Aborted {
     /// by first offset, the next one last
     upcoming: Vec<AbortedTransaction>,
     open: HashSet<i64>,
@@ -21,7 +21,7 @@ pub(super) struct Aborted {
 // === impl Aborted ===
 
 impl Aborted {
-    pub(super) fn new(mut upcoming: Vec<AbortedTransaction>) -> Self {
+    pub(crate) fn new(mut upcoming: Vec<AbortedTransaction>) -> Self {
         upcoming.sort_by_key(|transaction| std::cmp::Reverse(transaction.first_offset));
         Self {
             upcoming,
@@ -30,7 +30,7 @@ impl Aborted {
     }
 
     /// True when the batch's records were aborted.
-    pub(super) fn skips(&mut self, batch: &Batch) -> Result<bool, batch::Error> {
+    pub(crate) fn skips(&mut self, batch: &Batch) -> Result<bool, batch::Error> {
         while self
             .upcoming
             .last()

@@ -122,6 +122,7 @@ fn chunk(from: i64, batches: &[BytesMut], aborted: &[(i64, i64)]) -> Chunk {
             .collect(),
         target: TARGET,
         skip: 0,
+        stale: None,
         preserves: false,
         target_topic: TopicName::new("b"),
         share: Budget::new(1).take(1),
@@ -398,4 +399,77 @@ fn append_time_is_written_into_each_record_for_a_target_with_create_time() {
     let mut kept = chunk(0, &[batch], &[]);
     kept.target.timestamp_type = TimestampType::LogAppendTime;
     assert_eq!(kept.convert(None).copied, 1);
+}
+
+/// What compaction has left: some of the records of a batch, by their offsets in it.
+fn with_holes(base: i64, kept: &[i32], last: i32) -> BytesMut {
+    let mut encoder = Encoder::new(Compression::None);
+    for delta in kept {
+        let record = Record {
+            offset: Offset(0),
+            timestamp: 5,
+            key: Some(b"k"),
+            value: Some(b"v"),
+            headers: Headers::EMPTY,
+        };
+        encoder.push_at(*delta, &record).unwrap();
+    }
+    let span = SourceSpan {
+        first: Offset(0),
+        next: Offset(1),
+    };
+    let mut outgoing = encoder.finish(span).unwrap();
+    outgoing.sign(ProducerIdentity::NONE, -1);
+    let mut bytes = BytesMut::new();
+    bytes.put_slice(outgoing.header());
+    bytes.put_slice(outgoing.body());
+    bytes[0..8].copy_from_slice(&base.to_be_bytes());
+    bytes[23..27].copy_from_slice(&last.to_be_bytes());
+    resign(&mut bytes);
+    bytes
+}
+
+#[test]
+fn a_hole_that_may_hide_a_tombstone_stops_the_partition_before_it() {
+    let stale = Stale {
+        caught_up_at: 5,
+        retention: 7,
+    };
+    let missed = |position, hole| Some(stale.missed(Offset(position), Offset(hole)));
+    let whole = source(0, &["a", "b", "c"]).bytes();
+    let cases: [(i64, Vec<BytesMut>, _, i64); 6] = [
+        (0, vec![whole.clone(), source(3, &["d"]).bytes()], None, 4),
+        (0, vec![whole.clone(), source(4, &["e"]).bytes()], missed(3, 3), 3),
+        (0, vec![whole.clone(), with_holes(3, &[0, 2], 2)], missed(3, 4), 3),
+        (0, vec![whole, with_holes(3, &[0, 1], 2)], missed(3, 5), 3),
+        (5, vec![with_holes(3, &[0, 2], 2)], None, 6),
+        (2, vec![with_holes(3, &[0, 1, 2], 2)], missed(2, 2), 2),
+    ];
+    for (from, batches, expected, next) in cases {
+        let passed = chunk(from, &batches, &[]).convert(None);
+        assert_eq!(passed.stop, None, "without that it is no matter");
+        let mut chunk = chunk(from, &batches, &[]);
+        chunk.stale = Some(stale);
+        let converted = chunk.convert(None);
+        assert_eq!((converted.stop, converted.next), (expected, Offset(next)));
+    }
+}
+
+#[test]
+fn markers_are_no_holes() {
+    let mut chunk = chunk(
+        0,
+        &[
+            source(0, &["a"]).by(9).bytes(),
+            marker(1, 9, 1),
+            source(2, &["b"]).bytes(),
+        ],
+        &[],
+    );
+    chunk.stale = Some(Stale {
+        caught_up_at: 5,
+        retention: 7,
+    });
+    let converted = chunk.convert(None);
+    assert_eq!((converted.stop, converted.next), (None, Offset(3)));
 }

@@ -48,6 +48,8 @@ pub(in crate::task) enum Failure {
     Identity(String),
     /// the first batch that failed is larger than the target takes
     TooLarge,
+    /// the broker does not say what is wrong, and it may pass, as a full disk does
+    Unexplained(String),
     /// the target will never take it
     Refused(String),
 }

@@ -9,7 +9,10 @@ use towpath_domain::{
 };
 use towpath_wire::positions::Preserved;
 
-use super::{Lane, Mark, Plan, Prepared};
+use super::{
+    Lane, Mark, Plan, Prepared,
+    transaction::{Transaction, Transactions},
+};
 
 /// What an exact lane has beside the others.
 #[derive(Debug)]
@@ -28,11 +31,26 @@ pub(in crate::task) struct Exact {
     /// how often in a row that was of no use
     pub misses: u32,
     /// what the former owner's row said, until something of this one is on the target
-    former: Option<Runs>,
+    pub(super) former: Option<Runs>,
     /// the stored row says that batches may be on their way
     pub(super) stored_open: bool,
     /// what came back without an answer may still come to the target
     pub(super) uncertain: bool,
+    /// until when batches that are not known of may come to the target
+    pub(super) settles_at: Option<Instant>,
+    /// of which records brokers forget the producer, where offsets are preserved
+    pub forgotten: Transactions,
+    /// what goes in transactions
+    pub transactions: Transactions,
+    pub(super) transaction: Option<Transaction>,
+    /// the next one has no more batches
+    pub(super) at_most: Option<usize>,
+    /// what is left of the one that was running is not to be sent
+    pub(super) is_abandoned: bool,
+    /// some records of this run went in transactions
+    pub(super) has_transacted: bool,
+    /// the stored row says that records of transactions may be behind what it is of
+    pub(super) stored_transactional: bool,
 }
 
 /// What the end of the target's log says of a lane.
@@ -61,6 +79,14 @@ impl Exact {
             misses: 0,
             stored_open: true,
             uncertain: false,
+            settles_at: None,
+            forgotten: Transactions::default(),
+            transactions: Transactions::default(),
+            transaction: None,
+            at_most: None,
+            is_abandoned: false,
+            has_transacted: false,
+            stored_transactional: false,
         }
     }
 
@@ -77,16 +103,22 @@ impl Exact {
 impl Lane {
     /// Whether the first batch may be sent: where it will be is stored, and nobody looks at the log just now.
     pub(super) fn may_send_first(&self) -> bool {
-        self.exact.as_ref().is_none_or(|exact| !exact.locating) && !self.waits_for_row()
+        let Some(exact) = &self.exact else { return true };
+        let is_placed = self.pending.front().is_some_and(|first| first.target.is_some());
+        let is_busy = exact.transaction.is_some() || exact.locating || exact.marking;
+        is_placed && !is_busy && !self.waits_for_row() && !self.is_settling()
     }
 
-    /// Whether the first batch waits for a row that says where it will be.
+    /// Whether the first batch, or the transaction that is planned, waits for a row that says where it will be.
     pub(super) fn waits_for_row(&self) -> bool {
-        let end = self.pending.front().and_then(Prepared::target_next);
-        match (&self.exact, end) {
-            (Some(exact), Some(end)) => !exact.plan.is_stored_up_to(end),
-            _ => false,
-        }
+        let Some(exact) = &self.exact else { return false };
+        let last = match &exact.transaction {
+            Some(_) if !exact.stored_transactional => return true,
+            Some(transaction) => transaction.batches.last(),
+            None => self.pending.front(),
+        };
+        last.and_then(Prepared::target_next)
+            .is_some_and(|end| !exact.plan.is_stored_up_to(end))
     }
 
     /// From where on the target's log shows what has become of batches without an answer.
@@ -107,22 +139,16 @@ impl Lane {
     pub(in crate::task) fn landed(&mut self, end: Offset, now: Instant) -> Landed {
         while let Some(next) = self.pending.front().and_then(Prepared::target_next)
             && next <= end
-            && let Some(prepared) = self.take_first()
         {
-            let records = prepared.records();
-            self.ledger.sent(records, now);
-            self.ledger
-                .appended(records, (prepared.outgoing.source().next, prepared.epoch));
-            self.ledger.target_is_at(next);
-            self.count(&prepared);
+            self.take_landed(now);
         }
         // What is still to come of those that were on the wire before may be late.
         let is_over = self.tried == 0;
         let place = match self.pending.front() {
             // Before the first of the others there may be offsets without a record.
             _ if is_over && self.preserved().is_some() => self.located_from(),
-            Some(prepared) => prepared.target,
-            None => self.exact.as_ref().map(|exact| exact.plan.next()),
+            Some(prepared) if prepared.target.is_some() => prepared.target,
+            _ => self.exact.as_ref().map(|exact| exact.plan.next()),
         };
         let Some(exact) = &mut self.exact else {
             return Landed::Elsewhere;
@@ -141,6 +167,19 @@ impl Lane {
         }
     }
 
+    /// The first batch is on the target.
+    pub(super) fn take_landed(&mut self, now: Instant) {
+        let Some(prepared) = self.take_first() else { return };
+        let records = prepared.records();
+        self.ledger.sent(records, now);
+        self.ledger
+            .appended(records, (prepared.outgoing.source().next, prepared.epoch));
+        if let Some(next) = prepared.target_next() {
+            self.ledger.target_is_at(next);
+        }
+        self.count(&prepared);
+    }
+
     /// Batches of the former owner have come late. They are what this lane would have written: it goes on behind them.
     pub(in crate::task) fn go_on_behind(&mut self, end: Offset, at: SourceAt) {
         self.abandon();
@@ -156,17 +195,32 @@ impl Lane {
 
     /// What is to be stored, if anything is.
     pub(in crate::task) fn mark(&self, now: Instant) -> Option<Mark> {
-        let Some(exact) = &self.exact else {
-            return self.ledger.mark(now);
+        if self.released {
+            return None;
+        }
+        let is_stale = self.ledger.has_moved() || self.wants_fresh_row();
+        let mark_at = |now| {
+            let mut mark = self.ledger.mark_at(now);
+            mark.caught_up_at = self.caught_up_at();
+            mark
         };
-        let is_open = !self.closing || self.has_in_flight() || exact.uncertain;
-        let is_news = exact.plan.has_unstored() || (exact.stored_open && !is_open) || self.ledger.has_moved();
+        let Some(exact) = &self.exact else {
+            return is_stale.then(|| mark_at(now));
+        };
+        let is_late = exact.settles_at.is_some_and(|at| at > now);
+        let is_open = !self.closing || self.has_in_flight() || exact.uncertain || is_late;
+        let is_transactional = exact.transaction.is_some() || (exact.uncertain && exact.stored_transactional);
+        let is_news = exact.plan.has_unstored()
+            || (exact.stored_open && !is_open)
+            || (is_transactional && !exact.stored_transactional)
+            || is_stale;
         let is_ours = !matches!(self.state, PartitionState::Fenced);
         (is_news && is_ours && self.ledger.may_store()).then(|| {
-            let mut mark = self.ledger.mark_at(now);
+            let mut mark = mark_at(now);
             mark.planned = Some(exact.plan.planned());
             mark.sealed = mark.target_next.map_or(0, |written| exact.plan.to_seal(written));
             mark.is_open = is_open;
+            mark.is_transactional = is_transactional;
             mark
         })
     }

@@ -19,7 +19,7 @@ use crate::task::{Assignment, Stored, budget::Budget};
 const NODE: NodeId = NodeId(1);
 
 /// Goes on at source offset 100, target offset 50.
-fn lane(runs: &[(i64, i64)], is_stored: bool) -> Lane {
+pub(super) fn lane(runs: &[(i64, i64)], is_stored: bool) -> Lane {
     let anchor = Anchor {
         producer: 9,
         epoch: 2,
@@ -40,7 +40,9 @@ fn lane(runs: &[(i64, i64)], is_stored: bool) -> Lane {
         state: PartitionState::Mirroring,
         plan: Some(Plan::new(anchor, of(runs), Offset(50), is_stored)),
         skip: 0,
+        compacted: None,
         preserved: None,
+        is_contested: false,
     })
 }
 
@@ -53,12 +55,17 @@ pub(super) fn of(runs: &[(i64, i64)]) -> Runs {
 }
 
 /// Records of these source offsets, in one batch.
-fn batch(offsets: &[i64]) -> Prepared {
+pub(super) fn batch(offsets: &[i64]) -> Prepared {
+    batch_at(offsets, 0)
+}
+
+/// As [`batch`], of records of this time, ms.
+pub(super) fn batch_at(offsets: &[i64], timestamp: i64) -> Prepared {
     let mut encoder = Encoder::new(Compression::None);
     for offset in offsets {
         let record = Record {
             offset: Offset(*offset),
-            timestamp: 0,
+            timestamp,
             key: None,
             value: Some(b"v"),
             headers: Headers::EMPTY,
@@ -96,7 +103,7 @@ pub(super) fn send(lane: &mut Lane, ticket: u64) -> Option<i32> {
     })
 }
 
-fn runs(lane: &Lane) -> Vec<(i64, i64)> {
+pub(super) fn runs(lane: &Lane) -> Vec<(i64, i64)> {
     let runs = lane.exact.as_ref().unwrap().plan.runs.iter();
     runs.map(|run| (run.source.0, run.target.0)).collect()
 }
@@ -247,7 +254,7 @@ fn a_lane_that_ends_in_peace_says_so_and_one_with_open_questions_does_not() {
     let mut lane = lane(&[(90, 40)], true);
     read(&mut lane, &[100]);
     send(&mut lane, 1).unwrap();
-    lane.closing = true;
+    lane.close();
     assert!(lane.mark(Instant::now()).is_none_or(|mark| mark.is_open));
     lane.appended(Ticket(1), Some(Offset(50)));
     assert!(!lane.mark(Instant::now()).unwrap().is_open);
@@ -259,7 +266,7 @@ fn a_lane_that_ends_in_peace_says_so_and_one_with_open_questions_does_not() {
     send(&mut lane, 1).unwrap();
     lane.failed(Ticket(1), Failure::Retry("gone".to_owned()));
     lane.settle().unwrap();
-    lane.closing = true;
+    lane.close();
     lane.abandon();
     assert!(
         lane.mark(Instant::now()).is_none_or(|mark| mark.is_open),
@@ -277,7 +284,7 @@ fn a_look_at_the_log_does_not_end_the_wait_for_what_is_late() {
     // Not there yet, and not sent again before the task ends: it may come when nobody looks.
     assert_eq!(lane.landed(Offset(50), Instant::now()), Landed::Here);
     let mut ended = std::mem::replace(&mut lane, self::lane(&[(90, 40)], true));
-    ended.closing = true;
+    ended.close();
     ended.abandon();
     assert!(ended.mark(Instant::now()).is_none_or(|mark| mark.is_open));
 
@@ -286,6 +293,6 @@ fn a_look_at_the_log_does_not_end_the_wait_for_what_is_late() {
     lane.failed(Ticket(1), Failure::Retry("gone".to_owned()));
     lane.settle().unwrap();
     assert_eq!(lane.landed(Offset(51), Instant::now()), Landed::Here);
-    lane.closing = true;
+    lane.close();
     assert!(!lane.mark(Instant::now()).unwrap().is_open, "it has come");
 }

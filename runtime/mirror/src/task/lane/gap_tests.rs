@@ -1,6 +1,6 @@
 //! Lanes whose records keep their offsets: what is before a record's place, and what waits for it.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use towpath_domain::{LeaderEpoch, Offset, TopicId, TopicPartition, state::PartitionState};
 use towpath_wire::{
@@ -10,8 +10,8 @@ use towpath_wire::{
 };
 
 use super::{
-    Failure, Gap, Landed, Lane, Plan, Ticket,
-    exact_tests::{of, read, send, store},
+    Failure, Gap, Landed, Lane, Plan, Ticket, Transactions,
+    exact_tests::{batch_at, of, read, send, store},
 };
 use crate::task::{Assignment, Stored, budget::Budget};
 
@@ -39,10 +39,12 @@ fn lane(end: i64, begins: i64, readable: bool) -> Lane {
         state: PartitionState::Mirroring,
         plan: Some(Plan::new(anchor, of(&[(end, end)]), Offset(end), false).preserving()),
         skip: 0,
+        compacted: None,
         preserved: Some(Preserved {
             begins: Offset(begins),
             readable,
         }),
+        is_contested: false,
     })
 }
 
@@ -65,7 +67,7 @@ fn start(from: i64, to: i64) -> Option<Gap> {
 }
 
 fn position(lane: &Lane) -> Option<i64> {
-    lane.status().position
+    lane.status().unwrap().position
 }
 
 fn fill(lane: &mut Lane, from: i64, records: i32) {
@@ -109,7 +111,7 @@ fn what_is_before_the_first_record_is_filled_when_the_row_says_so() {
     );
     lane.appended(Ticket(3), Some(Offset(50)));
     assert_eq!(lane.records, 2, "filler is no record");
-    assert_eq!(lane.status().state, "filling");
+    assert_eq!(lane.status().unwrap().state, "filling");
 }
 
 #[test]
@@ -225,4 +227,69 @@ fn a_log_in_which_records_are_still_looked_for_is_not_for_consumers() {
         lane.is_filling(),
         "the first one may come with an offset that needs filler"
     );
+}
+
+fn young() -> i64 {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis() as i64
+}
+
+fn read_at(lane: &mut Lane, offsets: &[i64], timestamp: i64) {
+    lane.push(batch_at(offsets, timestamp));
+    lane.read_up_to(Offset(offsets[offsets.len() - 1] + 1), LeaderEpoch(3));
+}
+
+/// Records of a day ago are forgotten.
+fn forgetful(mut lane: Lane) -> Lane {
+    let day = Duration::from_secs(24 * 3600);
+    lane.exact.as_mut().unwrap().forgotten = Transactions::OlderThan(day);
+    lane
+}
+
+#[test]
+fn old_records_wait_until_nothing_comes_late_and_the_log_was_looked_at_since() {
+    let now = Instant::now();
+    let at = now + Duration::from_secs(30);
+    let mut lane = forgetful(begun());
+    lane.settles(at);
+    // A young one goes at once.
+    read_at(&mut lane, &[100], young());
+    assert!(!lane.settle_late(now));
+    assert_eq!(send(&mut lane, 1), Some(2));
+    read_at(&mut lane, &[101], 0);
+    assert_eq!(
+        (lane.settle_late(at), send(&mut lane, 2)),
+        (false, None),
+        "the log's end is not known"
+    );
+    lane.appended(Ticket(1), Some(Offset(100)));
+    assert_eq!((lane.settle_late(now), send(&mut lane, 2)), (false, None));
+    assert!(lane.is_paused(now) && !lane.is_paused(at));
+    // Whoever is next is told that something may come late.
+    lane.close();
+    let mark = lane.mark(now).unwrap();
+    assert!(mark.is_open);
+
+    let mut lane = forgetful(begun());
+    lane.settles(at);
+    read_at(&mut lane, &[100], 0);
+    lane.exact.as_mut().unwrap().locating = true;
+    assert!(!lane.settle_late(at), "that look may have begun before");
+    lane.exact.as_mut().unwrap().locating = false;
+    assert!(lane.settle_late(at), "the log is looked at");
+    assert_eq!(lane.landed(Offset(100), at), Landed::Here);
+    assert_eq!(send(&mut lane, 1), Some(2));
+    assert!(!lane.settle_late(at));
+}
+
+#[test]
+fn what_a_former_owner_has_written_late_is_not_written_again() {
+    let at = Instant::now();
+    let mut lane = forgetful(lane(100, 90, true));
+    store(&mut lane);
+    lane.settles(at);
+    read_at(&mut lane, &[100], 0);
+    read_at(&mut lane, &[101], 0);
+    assert!(lane.settle_late(at));
+    assert_eq!(lane.landed(Offset(101), at), Landed::Here);
+    assert_eq!((send(&mut lane, 1), lane.first_offset()), (Some(1), None));
 }

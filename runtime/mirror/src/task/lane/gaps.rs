@@ -167,6 +167,13 @@ impl Lane {
         self.ledger.target_is_at(to);
     }
 
+    /// Nothing is to be written, nor on its way: the target's log ends where it is said to end.
+    pub(in crate::task) fn is_idle(&self) -> bool {
+        let Some(exact) = &self.exact else { return false };
+        let is_looked_at = exact.locating || exact.marking || exact.marked_in_part || exact.uncertain;
+        !is_looked_at && !self.has_pending() && !self.has_in_flight() && !self.is_stopped() && !self.closing
+    }
+
     /// Markers are being written: what was read meanwhile is kept.
     pub(in crate::task) fn is_marking(&self) -> bool {
         self.exact.as_ref().is_some_and(|exact| exact.marking)

@@ -21,6 +21,10 @@ pub(in crate::task) struct Mark {
     pub sealed: usize,
     /// batches may be on their way
     pub is_open: bool,
+    /// and they may be part of a transaction
+    pub is_transactional: bool,
+    /// what a compacted source had then is mirrored, ms since 1970
+    pub caught_up_at: Option<i64>,
     acked_records: u64,
     taken_at: Instant,
 }
@@ -128,9 +132,8 @@ impl Ledger {
             || (unstored + records <= GATE_RECORDS && !self.unstored_since.is_some_and(is_old))
     }
 
-    /// Where a restart would go on, when that is not stored yet.
-    pub(super) fn mark(&self, now: Instant) -> Option<Mark> {
-        self.has_moved().then(|| self.mark_at(now))
+    pub(super) fn has_row(&self) -> bool {
+        matches!(self.row, Row::At(_))
     }
 
     pub(super) fn may_store(&self) -> bool {
@@ -155,6 +158,8 @@ impl Ledger {
             planned: None,
             sealed: 0,
             is_open: true,
+            is_transactional: false,
+            caught_up_at: None,
             acked_records: self.acked_records,
             taken_at: now,
         }

@@ -36,7 +36,8 @@ pub(crate) struct Plan {
 /// How far a plan was when its runs were taken to be stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::task) struct Planned {
-    next: Offset,
+    /// how much of what was planned the rows before do not say
+    unstored: usize,
     generation: u32,
 }
 
@@ -85,8 +86,23 @@ impl Plan {
 
     /// Gives the batch its place behind the one before.
     pub(super) fn place(&mut self, outgoing: &mut Outgoing) -> Offset {
+        let starts = outgoing.take_starts();
+        self.place_at_its_starts(outgoing, starts)
+    }
+
+    /// As [`Plan::place`], of a batch that may have to be placed again.
+    pub(super) fn place_for_now(&mut self, outgoing: &Outgoing) -> Offset {
+        self.place_at_its_starts(outgoing, outgoing.starts().to_vec())
+    }
+
+    /// Whether the batch goes on with the last record of the one before.
+    pub(super) fn is_amid_a_record(&self, outgoing: &Outgoing) -> bool {
+        let first = outgoing.starts().first().filter(|start| start.index == 0);
+        self.several == Some(first.map_or(outgoing.source().first, |start| start.source))
+    }
+
+    fn place_at_its_starts(&mut self, outgoing: &Outgoing, mut starts: Vec<Start>) -> Offset {
         let target = self.next;
-        let mut starts = outgoing.take_starts();
         if self.preserves {
             let target = outgoing.source().first;
             self.next = Offset(target.0 + i64::from(outgoing.records()));
@@ -158,12 +174,7 @@ impl Plan {
     /// To be taken with a copy of the runs, before they are stored.
     pub(super) fn planned(&self) -> Planned {
         Planned {
-            // Where each offset is, is no question.
-            next: if self.preserves {
-                Offset(i64::MAX)
-            } else {
-                self.next
-            },
+            unstored: self.unstored.len(),
             generation: self.generation,
         }
     }
@@ -182,7 +193,7 @@ impl Plan {
         // What was given up meanwhile is stored again, and sealed again, as it was.
         if planned.generation == self.generation {
             self.runs.split_front(sealed);
-            self.unstored.retain(|from| *from >= planned.next);
+            self.unstored.drain(..planned.unstored.min(self.unstored.len()));
             self.unstored_from = self.unstored.iter().copied().min();
         }
     }
@@ -218,6 +229,25 @@ impl Plan {
         self.next = self.next.max(to);
     }
 
+    /// A transaction has ended with this marker of the producer. What was written from `counts` on before it does not count: the source goes on behind the marker where it
+    /// would have gone on there; at `otherwise` where no run says so.
+    pub(super) fn ended(
+        &mut self,
+        producer: ProducerId,
+        (first, next): (Offset, Offset),
+        (counts, otherwise): (Offset, Offset),
+    ) {
+        let source = self.runs.first_behind(counts).unwrap_or(otherwise);
+        self.runs.cut(counts);
+        self.anchor = self.anchor.behind(producer, (first, next));
+        self.next = next;
+        self.several = None;
+        if counts < first {
+            self.generation += 1;
+        }
+        self.note(source, next);
+    }
+
     /// The row must say something new before anything from this target offset on is written.
     pub(super) fn changed(&mut self, from: Offset) {
         self.generation += 1;
@@ -229,3 +259,6 @@ impl Plan {
         self.lack(acked);
     }
 }
+
+#[cfg(test)]
+mod tests;

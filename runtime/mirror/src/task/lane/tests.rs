@@ -12,7 +12,7 @@ const IDENTITY: ProducerIdentity = ProducerIdentity {
     transactional: Transactional::No,
 };
 
-fn lane() -> Lane {
+pub(super) fn lane() -> Lane {
     let mut lane = Lane::new(Assignment {
         source: TopicPartition::new("a", 0),
         topic_id: TopicId::ZERO,
@@ -28,7 +28,9 @@ fn lane() -> Lane {
         start: (Offset(0), LeaderEpoch(-1)),
         plan: None,
         skip: 0,
+        compacted: None,
         preserved: None,
+        is_contested: false,
         stored: Some(Stored {
             offset: Offset(0),
             target_next: None,
@@ -339,7 +341,9 @@ fn a_partition_that_stopped_before_it_began_stores_nothing() {
         start: (Offset(7), LeaderEpoch(-1)),
         plan: None,
         skip: 0,
+        compacted: None,
         preserved: None,
+        is_contested: false,
         stored: None,
         state: PartitionState::TopicRecreated {
             stored: TopicId::ZERO,
@@ -489,7 +493,9 @@ fn a_lost_row_is_stored_again_and_says_how_far_the_target_was_before() {
         start: (Offset(7), LeaderEpoch(2)),
         plan: None,
         skip: 0,
+        compacted: None,
         preserved: None,
+        is_contested: false,
         stored: Some(stored),
         state: PartitionState::Mirroring,
     };
