@@ -62,6 +62,37 @@ pub fn assert_same(source: &Admin<'_>, target: &Admin<'_>, topic: &str) -> Resul
     Ok(committed.len() as u64)
 }
 
+/// The place of a record that the target has a marker in: a coordinator that dies while it writes one may write it twice, which nothing can undo. All else that is there has to be
+/// right: each record of the target at its offset, and of that partition each one before the marker and none behind it.
+pub fn marker_too_many(source: &Admin<'_>, target: &Admin<'_>, topic: &str) -> Result<Option<(i32, i64)>> {
+    let committed = records(source, topic, Isolation::ReadCommitted)?;
+    let copied = records(target, topic, Isolation::ReadUncommitted)?;
+    if let Some((place, _)) = copied
+        .iter()
+        .find(|(place, hash)| committed.get(place) != Some(hash))
+    {
+        bail!("what is at {place:?} on the target is not what is there on the source");
+    }
+    for (partition, (_, end)) in (0..).zip(target.offsets(topic)?) {
+        let of_partition = (partition, 0)..(partition, i64::MAX);
+        let lacking = committed.range(of_partition.clone());
+        let Some((&(_, first), _)) = { lacking }.find(|(place, _)| !copied.contains_key(place)) else {
+            continue;
+        };
+        if first >= end {
+            continue;
+        }
+        if let Some((place, _)) = copied.range((partition, first)..of_partition.end).next() {
+            bail!(
+                "{:?} is not on the target, and {place:?} behind it is",
+                (partition, first)
+            );
+        }
+        return Ok(Some((partition, first)));
+    }
+    Ok(None)
+}
+
 /// The target's logs begin and end where the source's do.
 pub fn wait_for_bounds(pair: &Pair, topic: &str) -> Result<()> {
     wait_for_same_bounds(&pair.source.admin()?, &pair.target.admin()?, topic)
