@@ -256,6 +256,11 @@ impl Lane {
         now.saturating_duration_since(since) < UNEXPLAINED
     }
 
+    /// Something else has failed since: whatever had no reason has passed.
+    pub(super) fn explained(&mut self) {
+        self.unexplained_since = None;
+    }
+
     pub(super) fn wants_fetch(&self, now: Instant) -> bool {
         !self.is_stopped()
             && !self.closing

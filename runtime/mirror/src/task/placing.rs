@@ -142,9 +142,7 @@ impl Task {
             if self.refresh(side).version == version {
                 continue;
             }
-            if side == Side::Target {
-                self.check_target(&client);
-            }
+            let is_checked = side == Side::Source || self.check_target(&client);
             let mut leaderless = None;
             for index in 0..self.lanes.len() {
                 let (lane, place) = self.lanes.at(index);
@@ -169,7 +167,7 @@ impl Task {
                 }
             }
             let refresh = self.refresh(side);
-            refresh.version = version;
+            refresh.version = version.filter(|_| is_checked);
             refresh.leaderless = leaderless;
         }
     }

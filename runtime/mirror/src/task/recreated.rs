@@ -31,8 +31,9 @@ impl Task {
         }
     }
 
-    /// As [`Task::check_source`], before anything is sent to a leader that new metadata has named: by name it would get into the other topic.
-    pub(super) fn check_target(&mut self, client: &Client) {
+    /// As [`Task::check_source`], before anything is sent to a leader that new metadata has named: by name it would get into the other topic. False when answers are still to
+    /// come by which it is decided: it has to be checked again before anything else is sent.
+    pub(super) fn check_target(&mut self, client: &Client) -> bool {
         let mut recreated: BTreeMap<TopicName, TopicId> = BTreeMap::new();
         for index in 0..self.lanes.len() {
             let lane = &self.lanes[index];
@@ -49,17 +50,23 @@ impl Task {
                 recreated.insert(lane.target.topic.clone(), found);
             }
         }
+        let mut is_decided = true;
         for (topic, found) in recreated {
-            self.target_recreated(&topic, found);
+            is_decided &= self.target_recreated(&topic, found);
         }
+        is_decided
     }
 
     /// What was written to the topic before is not in the new one, so its partitions stop. Where nothing was, the new one is as good.
-    fn target_recreated(&mut self, topic: &TopicName, found: TopicId) {
+    fn target_recreated(&mut self, topic: &TopicName, found: TopicId) -> bool {
         let lanes: Vec<usize> = (0..self.lanes.len())
             .filter(|index| self.lanes[*index].target.topic == *topic)
             .collect();
-        let has_written = lanes.iter().any(|index| self.lanes[*index].has_written());
+        // One that has gone over to the new topic may have written there by the time that the answers to another one have come.
+        let is_of_old = |index: &&usize| self.lanes[**index].target_id != found;
+        let mut old = lanes.iter().filter(is_of_old);
+        let has_written = old.any(|index| self.lanes[*index].has_written());
+        let mut is_decided = true;
         for index in lanes {
             let lane = &self.lanes[index];
             if !lane.is_writing() || lane.target_id == found {
@@ -67,7 +74,7 @@ impl Task {
             }
             if !has_written && lane.has_in_flight() {
                 // Once the answers have come it is known whether the old topic has got something.
-                self.target_refresh.wanted = true;
+                is_decided = false;
                 continue;
             }
             let lane = &mut self.lanes[index];
@@ -82,5 +89,6 @@ impl Task {
                 tracing::warn!(partition = %lane.source, %topic, %found, "the target topic was deleted and created again before anything was written to it");
             }
         }
+        is_decided
     }
 }

@@ -106,3 +106,29 @@ async fn a_batch_that_is_refused_without_a_reason_is_tried_again_for_a_while() {
         pair.shutdown().await;
     }
 }
+
+/// As brokers answer while replicas are gone: for as long as that takes. Where the log ends says nothing then of who else may have written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn too_few_replicas_are_waited_for_and_are_nobody_elses_records() {
+    let pair = Pair::start(1, 204).await;
+    let mut writer = Writer::new(&pair.source).await;
+    let rule = Rule::on(ApiKey::Produce).partition("orders", 0).times(TOO_FEW);
+    let refused = pair
+        .target
+        .faults()
+        .inject(rule.then(Action::Error(ErrorCode::NotEnoughReplicas)));
+    writer.write_all(3, 20).await;
+    let mirror = Mirror::run(prepare(&pair).await.unwrap());
+    until("half of the answers", || refused.hits() >= TOO_FEW / 2).await;
+    until("all of them, or the partition to stop", || {
+        refused.hits() == TOO_FEW || mirror.failed().is_some()
+    })
+    .await;
+    assert_eq!(mirror.failed(), None);
+    until("everything to be mirrored", || pair.compare(0) == Ok(0)).await;
+    mirror.stop().await;
+    pair.shutdown().await;
+}
+
+/// More than the looks at a log that takes nothing before it is said that somebody else writes.
+const TOO_FEW: u64 = 24;

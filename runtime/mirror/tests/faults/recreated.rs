@@ -81,7 +81,8 @@ async fn a_topic_that_had_nothing_is_as_good_when_it_was_created_again() {
     until("the partitions to be taken up", || mirror.states() == MIRRORING).await;
     create_again(&pair.target);
     writer.write_all(2, 20).await;
-    until("everything to be mirrored", || pair.compare(0) == Ok(0)).await;
+    let in_vain = || format!("everything to be mirrored: {:?}", mirror.failed());
+    wait::until(|| pair.compare(0) == Ok(0), in_vain).await;
     mirror.stop().await;
 
     // Nor does the next start find anything wrong.
