@@ -2,3 +2,10 @@
 #![forbid(unsafe_code)]
 
 pub mod herder;
+mod limits;
+pub mod listeners;
+pub mod rest;
+mod serve;
+
+pub use limits::Limits;
+pub use serve::serve;
