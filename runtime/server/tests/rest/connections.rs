@@ -14,7 +14,7 @@ use towpath_server::{Limits, serve};
 use crate::fake::{Fake, HANGS};
 
 /// Longer than anything here may take.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(20);
 
 struct Server {
     address: SocketAddr,
@@ -129,7 +129,7 @@ async fn who_does_not_read_its_answers_is_hung_up_on() {
 async fn who_sends_too_much_is_told_all_the_same() {
     let server = Server::start(Limits::default()).await;
     let mut stream = server.connect().await;
-    let length = 4 << 20;
+    let length = 12 << 20;
     let head = format!(
         "PUT /connectors/a/config HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     );

@@ -185,6 +185,19 @@ async fn lists_expand_to_what_clients_ask_for() {
 }
 
 #[tokio::test]
+async fn what_vanishes_while_a_list_is_expanded_is_left_out() {
+    let api = api(Fake::with_vanishing("b"));
+    json(&api, "PUT", "/connectors/a/config", CONFIG).await;
+    assert_eq!(
+        plain(&api, "GET", "/connectors").await.json(),
+        serde_json::json!(["a", "b"])
+    );
+    let answer = plain(&api, "GET", "/connectors?expand=status").await.json();
+    let names: Vec<&String> = answer.as_object().expect("an object").keys().collect();
+    assert_eq!(names, ["a"]);
+}
+
+#[tokio::test]
 async fn restarts_answer_by_what_is_asked_for() {
     let api = api(Fake::new());
     json(&api, "PUT", "/connectors/a/config", CONFIG).await;

@@ -18,6 +18,8 @@ pub struct Fake {
     connectors: Mutex<BTreeMap<String, Connector>>,
     loggers: Mutex<BTreeMap<String, Logger>>,
     health: Health,
+    /// what is listed and is deleted before anybody asks for more
+    vanishing: BTreeSet<String>,
 }
 
 struct Connector {
@@ -51,12 +53,20 @@ impl Fake {
             connectors: Mutex::default(),
             loggers: Mutex::new(loggers.into()),
             health: Health::Healthy,
+            vanishing: BTreeSet::new(),
         }
     }
 
     pub fn with_health(health: Health) -> Self {
         Self {
             health,
+            ..Self::new()
+        }
+    }
+
+    pub fn with_vanishing(name: &str) -> Self {
+        Self {
+            vanishing: [name.to_owned()].into(),
             ..Self::new()
         }
     }
@@ -190,13 +200,8 @@ impl Herder for Fake {
     }
 
     async fn names(&self) -> Result<BTreeSet<String>, Refusal> {
-        Ok(self
-            .connectors
-            .lock()
-            .expect("not poisoned")
-            .keys()
-            .cloned()
-            .collect())
+        let connectors = self.connectors.lock().expect("not poisoned");
+        Ok(connectors.keys().chain(&self.vanishing).cloned().collect())
     }
 
     async fn info(&self, name: &str) -> Result<Info, Refusal> {
