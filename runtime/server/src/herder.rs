@@ -99,7 +99,7 @@ pub trait Herder: Send + Sync + 'static {
     fn plugin_config(&self, plugin: &str)
     -> impl Future<Output = Result<Vec<ConfigKeyInfo>, Refusal>> + Send;
 
-    /// Mistakes are in the answer's rows, not a refusal. `config` names a `connector.class` that is `plugin`.
+    /// Mistakes are in the answer's rows, not a refusal. `config` may lack its `connector.class`; one that it has is `plugin`.
     fn validate(
         &self,
         plugin: &str,

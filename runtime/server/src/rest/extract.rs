@@ -18,7 +18,7 @@ pub(super) struct Names<T>(pub T);
 /// The query's pairs, in their order.
 pub(super) struct Pairs(Vec<(String, String)>);
 
-/// A body of JSON.
+/// A body: a JSON object.
 pub(super) struct Json<T>(pub T);
 
 /// What a client that sends too much may send before it is hung up on: it reads its answer only then.
@@ -85,6 +85,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             return Err(Error::bad_request(
                 "the body is empty: send a JSON object, see REST.md for what is in it",
             ));
+        }
+        // An array would be taken for an object's fields in their order.
+        if !bytes.trim_ascii_start().starts_with(b"{") {
+            return Err(Error::bad_request("the body is not a JSON object"));
         }
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             let sentence = if error.is_data() {
