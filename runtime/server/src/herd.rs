@@ -178,7 +178,7 @@ impl Herd {
                     let Some(Life::Living { token, phase, .. }) = state.lives.remove(&name) else {
                         continue;
                     };
-                    tracing::info!(connector = name, "the connector is stopped");
+                    tracing::debug!(connector = name, "the connector is told to end");
                     token.cancel();
                     let handle = match phase {
                         Phase::Running { handle, .. } => Some(handle),

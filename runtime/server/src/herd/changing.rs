@@ -101,7 +101,12 @@ impl Handle {
             Ok(vec![storage::target(name, target)])
         });
         stored.await?;
-        tracing::info!(connector = name, ?target, "the connector is to be so");
+        let asked = match target {
+            Target::Running => "resumed",
+            Target::Paused => "paused",
+            Target::Stopped => "stopped",
+        };
+        tracing::info!(connector = name, "the connector is {asked}, as was asked");
         Ok(())
     }
 
