@@ -214,18 +214,32 @@ fn a_worker_that_comes_later_takes_over_and_the_first_one_stops() -> Result<()> 
     wait_until_mirrored(&rest, name, 1000)?;
     let (mut second, rest) = Worker::managed(pair().target.bootstrap(), "rest-fence-configs")?;
     second.start_managed(&rest)?;
-    let status = first.process()?.wait(SOON)?;
-    ensure!(status.code() == Some(1), "{status}");
-    let log = first.log_text();
-    let told = format!(
-        "worker {} has taken over topic rest-fence-configs",
-        rest.address()
-    );
-    ensure!(log.contains(&told), "{told:?} is not in {log}");
+    assert_ends(&mut first, &rest)?;
     more(name, 1000, 1000)?;
     wait_until_mirrored(&rest, name, 2000)?;
-    assert_same(name, 2000)?;
-    second.stop()
+
+    // One that was frozen amid its work, and wakes up late.
+    more(name, 2000, 20_000)?;
+    second.process()?.signal("STOP")?;
+    let (mut third, rest) = Worker::managed(pair().target.bootstrap(), "rest-fence-configs")?;
+    third.start_managed(&rest)?;
+    wait_until_mirrored(&rest, name, 22_000)?;
+    second.process()?.signal("CONT")?;
+    assert_ends(&mut second, &rest)?;
+    more(name, 22_000, 1000)?;
+    wait_until_mirrored(&rest, name, 23_000)?;
+    assert_same(name, 23_000)?;
+    third.stop()
+}
+
+/// By itself, and it says who has taken its place.
+fn assert_ends(worker: &mut Worker, by: &Rest) -> Result<()> {
+    let status = worker.process()?.wait(SOON)?;
+    ensure!(status.code() == Some(1), "{status}");
+    let log = worker.log_text();
+    let told = format!("worker {} has taken over topic rest-fence-configs", by.address());
+    ensure!(log.contains(&told), "{told:?} is not in {log}");
+    Ok(())
 }
 
 #[test]

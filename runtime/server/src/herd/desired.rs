@@ -108,13 +108,11 @@ mod tests {
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
             keys.collect()
         };
-        Table {
-            connectors: connectors
-                .iter()
-                .map(|(name, keys)| ((*name).to_owned(), config(keys)))
-                .collect(),
-            ..Table::default()
+        let mut table = Table::default();
+        for (name, keys) in connectors {
+            table.connectors.insert((*name).to_owned(), config(keys));
         }
+        table
     }
 
     fn generation(desired: &Desired, name: &str) -> u64 {

@@ -89,6 +89,9 @@ impl Shared {
         change: impl FnOnce(&Table, &State) -> Result<Vec<Row>, Refusal>,
     ) -> Result<(), Refusal> {
         let mut storage = self.storage.lock().await;
+        // A worker that was frozen for long, and whose place another one has taken, must find out before it writes: brokers forget who may.
+        let is_current = storage.refresh().await;
+        is_current.map_err(|error| Refusal::Unavailable(error.to_string()))?;
         let rows = change(storage.table(), &self.state())?;
         let written = storage.write(&rows).await;
         self.state().desired.take_over(storage.table());
