@@ -11,7 +11,9 @@ mod worker;
 use std::{io::IsTerminal, process::ExitCode};
 
 use clap::{Parser, Subcommand};
+use towpath_server::herd::Loggers;
 use towpath_wire::Environment;
+use tracing_subscriber::EnvFilter;
 
 /// Moves workloads from one Kafka cluster to another while both stay in service.
 ///
@@ -39,14 +41,14 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    start_log(match arguments.command {
+    let loggers = start_log(match arguments.command {
         // It says itself what it does.
         Command::Demo(_) | Command::Plugin(_) => "warn,librdkafka=off,rdkafka=off",
         _ => "info,librdkafka=off,rdkafka=off",
     });
     let environment = environment();
     let result = match arguments.command {
-        Command::Worker(arguments) => worker::run(&arguments, &environment),
+        Command::Worker(arguments) => worker::run(&arguments, &environment, loggers),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Topic(command) => topic::run(&command, &environment),
         Command::Plugin(command) => plugin::run(&command),
@@ -67,13 +69,20 @@ fn environment() -> Environment {
 
 /// To stderr; `RUST_LOG` chooses levels as everywhere in Rust. librdkafka's own lines are left out: it logs each attempt to connect, and
 /// what matters of it comes back as an error.
-fn start_log(default: &str) {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt()
+fn start_log(default: &str) -> Loggers {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let directives = filter.to_string();
+    let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
-        .init();
+        .with_filter_reloading();
+    let handle = subscriber.reload_handle();
+    subscriber.init();
+    let apply = move |directives: &str| {
+        let filter = EnvFilter::try_new(directives).map_err(|error| error.to_string())?;
+        handle.reload(filter).map_err(|error| error.to_string())
+    };
+    Loggers::new(&directives, Box::new(apply))
 }

@@ -1,4 +1,4 @@
-//! `towpath worker`: connectors from files, mirrored until the worker is told to stop.
+//! `towpath worker`: connectors from files, or managed by the REST API, mirrored until the worker is told to stop.
 
 use std::{
     path::{Path, PathBuf},
@@ -8,32 +8,36 @@ use std::{
 };
 
 use anyhow::Context;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use towpath_mirror::{claims::Claims, connector, ownership::Ownership};
 use towpath_plugin_host as host;
+use towpath_server::{herd::Loggers, listeners::LISTENERS};
 use towpath_wire::Environment;
 
 mod buckets;
-mod class;
 mod connectors;
 pub(crate) mod deciding;
 mod file;
 mod limits;
+mod managed;
 mod offsets;
 mod progress;
 mod properties;
 mod resolve;
+mod shown;
+mod signals;
 mod status_file;
 
 use crate::failure::Failure;
 use buckets::BucketsFile;
 use connectors::Connectors;
 use properties::Properties;
+use shown::Shown;
+use signals::Signals;
 
-pub(crate) use class::{Connector, Handle};
 pub(crate) use file::parse as connector_from;
 pub(crate) use properties::default_cache as plugin_cache;
+pub(crate) use towpath_server::class::{Connector, Handle};
 
 /// To run, or to decide about what has stopped.
 #[derive(clap::Args)]
@@ -58,8 +62,9 @@ pub(crate) struct Arguments {
     /// The worker's properties, with Connect's key names
     #[arg(long, value_name = "worker.properties")]
     config: PathBuf,
-    /// A connector: Connect's {"name", "config"}; may be given more than once. Read again, checked and applied when it changes
-    #[arg(long = "connector", value_name = "FILE.json", required = true)]
+    /// A connector: Connect's {"name", "config"}; may be given more than once. Read again, checked and applied when it changes. Without one, worker.properties has
+    /// listeners, and connectors are managed by the REST API
+    #[arg(long = "connector", value_name = "FILE.json")]
     connectors: Vec<PathBuf>,
     /// Where to write the state of connectors, tasks and partitions as JSON: twice a second, and above 500 partitions every millisecond times their number
     #[arg(long, value_name = "FILE.json")]
@@ -72,7 +77,7 @@ const SLOWEST_TICK: Duration = Duration::from_secs(5);
 /// How long a worker that was told to stop may take; a second signal ends it at once.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
-pub(crate) fn run(worker: &Worker, environment: &Environment) -> Result<ExitCode, Failure> {
+pub(crate) fn run(worker: &Worker, environment: &Environment, loggers: Loggers) -> Result<ExitCode, Failure> {
     match worker {
         Worker {
             command: Some(Command::Resolve(arguments)),
@@ -89,10 +94,23 @@ pub(crate) fn run(worker: &Worker, environment: &Environment) -> Result<ExitCode
             run: Some(arguments), ..
         } => {
             let properties = Properties::read(&arguments.config, environment)?;
-            block_on(work(arguments, properties))
+            match (&properties.rest, arguments.connectors.as_slice()) {
+                (Some(rest), []) => block_on(managed::work(arguments, &properties, rest, loggers)),
+                (None, [_, ..]) => block_on(work(arguments, properties)),
+                (Some(_), [file, ..]) => Err(Failure::Input(vec![format!(
+                    "--connector {}: worker.properties has {LISTENERS}, so connectors are kept in config.storage.topic, and a file could say something else; leave it \
+                     out and post it to /connectors, or remove {LISTENERS}",
+                    file.display()
+                )])),
+                (None, []) => Err(Failure::Input(vec![format!(
+                    "--config {}: there is nothing to run; name a connector by --connector FILE.json, or add {LISTENERS}=http://127.0.0.1:8083 to manage connectors by \
+                     the REST API",
+                    arguments.config.display()
+                )])),
+            }
         }
-        // Not reached: without a subcommand --config and --connector are required.
-        Worker { .. } => Err(anyhow::anyhow!("--config and --connector are missing").into()),
+        // Not reached: without a subcommand --config is required.
+        Worker { .. } => Err(anyhow::anyhow!("--config is missing").into()),
     }
 }
 
@@ -107,38 +125,32 @@ fn block_on(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<Exi
 }
 
 async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode, Failure> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for ctrl-c")?;
+    let mut signals = Signals::listen()?;
     let mut buckets = properties.buckets.as_deref().map(BucketsFile::open).transpose()?;
     let ownership = buckets
         .as_ref()
         .map_or_else(Ownership::everything, BucketsFile::ownership);
-    let worker = opened(&arguments.config, &properties, ownership).await?;
+    let worker = opened(
+        &arguments.config,
+        &properties,
+        (worker_id(&properties), ownership),
+    )
+    .await?;
     let token = CancellationToken::new();
     let mut connectors = Connectors::new(worker, properties.defaults.clone(), token.clone());
     tokio::select! {
         opened = connectors.open(&arguments.connectors) => opened?,
-        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
-        _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+        () = signals.next() => return Ok(ExitCode::SUCCESS),
     }
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut progress = progress::Progress::new();
-    let mut writable = true;
+    let mut shown = Shown::new(arguments.status_file.as_deref());
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
+            () = signals.next() => break,
             _ = tick.tick() => {
                 let statuses = connectors.statuses();
-                progress.show(&statuses);
-                if let Some(path) = &arguments.status_file {
-                    let written = status_file::write(path, &statuses);
-                    if let Err(error) = &written && writable {
-                        tracing::error!(path = %path.display(), %error, "the status file cannot be written");
-                    }
-                    writable = written.is_ok();
-                }
+                shown.show(&statuses);
                 connectors.reread();
                 if let Some(buckets) = &mut buckets {
                     buckets.reread();
@@ -147,23 +159,24 @@ async fn work(arguments: &Arguments, properties: Properties) -> Result<ExitCode,
             }
         }
     }
-    tracing::info!("stopping: waiting for what was sent, and storing positions");
     token.cancel();
+    stopped(&mut signals, connectors.ended()).await?;
+    shown.end(&connectors.statuses())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Waits for what was told to stop, for as long as a user may be expected to.
+async fn stopped(signals: &mut Signals, ended: impl Future<Output = ()>) -> Result<(), Failure> {
+    tracing::info!("stopping: waiting for what was sent, and storing positions");
     tokio::select! {
-        () = connectors.ended() => {}
-        _ = terminate.recv() => return Err(anyhow::anyhow!("ended by a second signal: what was not stored is mirrored again").into()),
-        _ = interrupt.recv() => return Err(anyhow::anyhow!("ended by a second signal: what was not stored is mirrored again").into()),
+        () = ended => Ok(()),
+        () = signals.next() => {
+            Err(anyhow::anyhow!("ended by a second signal: what was not stored is mirrored again").into())
+        }
         () = tokio::time::sleep(STOP_DEADLINE) => {
-            return Err(anyhow::anyhow!("connectors did not stop within {} s: what was not stored is mirrored again", STOP_DEADLINE.as_secs()).into());
+            Err(anyhow::anyhow!("connectors did not stop within {} s: what was not stored is mirrored again", STOP_DEADLINE.as_secs()).into())
         }
     }
-    let statuses = connectors.statuses();
-    progress.end(&statuses);
-    if let Some(path) = &arguments.status_file {
-        status_file::write(path, &statuses)
-            .with_context(|| format!("{}: cannot be written", path.display()))?;
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Until the state is shown again.
@@ -175,15 +188,20 @@ fn pause(statuses: &[connectors::Status]) -> Duration {
     Duration::from_millis(partitions as u64).clamp(TICK, SLOWEST_TICK)
 }
 
+/// What a worker without a REST API calls itself.
+fn worker_id(properties: &Properties) -> String {
+    format!("{}:{}", properties.client_id, std::process::id())
+}
+
 /// What connectors are given, with the plugins compiled.
 async fn opened(
     config: &Path,
     properties: &Properties,
-    ownership: Ownership,
+    (id, ownership): (String, Ownership),
 ) -> Result<connector::Worker, Failure> {
     let host = open_plugins(config, properties).await?;
     Ok(connector::Worker {
-        id: format!("{}:{}", properties.client_id, std::process::id()),
+        id,
         client_id: properties.client_id.clone(),
         request_timeout: properties.request_timeout,
         positions_topic: properties.offset_storage_topic.clone(),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use towpath_domain::{TopicName, TopicPartition};
+use towpath_domain::{Partition, TopicName, TopicPartition};
 
 use crate::{Client, ConfigEntry, Error, KafkaError, NewTopic};
 
@@ -26,6 +26,37 @@ pub(crate) async fn create(client: &Client, topic: NewTopic, purpose: &str) -> R
 pub(crate) fn leaderless(topic: &TopicName, partition: i32) -> Error {
     Error::NoLeader {
         partition: TopicPartition::new(topic.as_str(), partition),
+    }
+}
+
+pub(crate) fn partition(topic: &TopicName, partition: i32) -> TopicPartition {
+    TopicPartition {
+        topic: topic.clone(),
+        partition: Partition(partition),
+    }
+}
+
+/// A broker refused something about the topic.
+pub(crate) fn refused(
+    (topic, purpose): (&TopicName, &'static str),
+    what: String,
+    error: KafkaError,
+) -> Error {
+    Error::Own {
+        topic: topic.clone(),
+        purpose,
+        what,
+        cause: Some(error),
+    }
+}
+
+/// The topic cannot be used as it is.
+pub(crate) fn unfit((topic, purpose): (&TopicName, &'static str), what: String) -> Error {
+    Error::Own {
+        topic: topic.clone(),
+        purpose,
+        what,
+        cause: None,
     }
 }
 

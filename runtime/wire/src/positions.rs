@@ -428,26 +428,13 @@ async fn check_configs(client: &Client, topic: &TopicName) -> Result<usize, Erro
 }
 
 fn partition(topic: &TopicName, partition: i32) -> towpath_domain::TopicPartition {
-    towpath_domain::TopicPartition {
-        topic: topic.clone(),
-        partition: Partition(partition),
-    }
+    own::partition(topic, partition)
 }
 
 fn refused(topic: &TopicName, what: String, error: KafkaError) -> Error {
-    Error::Own {
-        topic: topic.clone(),
-        purpose: PURPOSE,
-        what,
-        cause: Some(error),
-    }
+    own::refused((topic, PURPOSE), what, error)
 }
 
 fn unfit(topic: &TopicName, what: String) -> Error {
-    Error::Own {
-        topic: topic.clone(),
-        purpose: PURPOSE,
-        what,
-        cause: None,
-    }
+    own::unfit((topic, PURPOSE), what)
 }

@@ -32,6 +32,7 @@ pub mod process;
 pub mod proxy;
 pub mod read;
 pub mod registry;
+pub mod rest;
 pub mod segments;
 pub mod sequence;
 pub mod towpath;

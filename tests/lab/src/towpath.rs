@@ -217,8 +217,13 @@ impl Connector {
         self
     }
 
+    /// As it is posted.
+    pub fn body(&self) -> serde_json::Value {
+        serde_json::json!({ "name": self.name, "config": self.config })
+    }
+
     fn json(&self) -> String {
-        serde_json::json!({ "name": self.name, "config": self.config }).to_string()
+        self.body().to_string()
     }
 }
 

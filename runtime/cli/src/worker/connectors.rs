@@ -15,7 +15,7 @@ use towpath_mirror::{
 };
 
 use super::{
-    class::{Connector, Handle},
+    Connector, Handle,
     file::{self, ConnectorFile, Written},
 };
 use crate::failure::Failure;

@@ -17,6 +17,7 @@ use super::{
     file::{self, ConnectorFile},
     opened,
     properties::Properties,
+    worker_id,
 };
 use crate::failure::Failure;
 
@@ -60,7 +61,8 @@ pub(super) async fn prepare(
         let problem = Problem::new("connector.class", Some("MirrorCheckpoint"), message, remedy);
         return Err(Failure::input(path.display(), &[problem]));
     };
-    let worker = opened(worker_properties, properties, Ownership::everything()).await?;
+    let given = (worker_id(properties), Ownership::everything());
+    let worker = opened(worker_properties, properties, given).await?;
     Connector::prepare_to_decide(name, *source, worker)
         .await
         .map_err(|problems| Failure::input(path.display(), &problems))

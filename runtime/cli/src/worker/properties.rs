@@ -5,6 +5,7 @@ use std::{fs::File, io::BufReader, path::Path, path::PathBuf, time::Duration};
 use towpath_domain::config::{Config, Definition, Key, Presence, Problem, Shape, Values};
 use towpath_mirror::config::Defaults;
 use towpath_plugin_host as host;
+use towpath_server::listeners::{self, Listener, Unsecured};
 use towpath_wire::{Environment, Security};
 
 use super::{
@@ -12,6 +13,9 @@ use super::{
     limits::{self, LIMITS, Named},
 };
 use crate::failure::Failure;
+
+const TOPIC: &str = "config.storage.topic";
+const REPLICATION: &str = "config.storage.replication.factor";
 
 /// Every key of a worker.
 pub(super) const DEFINITION: Definition = Definition {
@@ -21,6 +25,30 @@ pub(super) const DEFINITION: Definition = Definition {
             shape: Shape::Servers,
             presence: Presence::Optional,
             documentation: "the cluster that connectors write to when they name no target.cluster.bootstrap.servers, host:port",
+        },
+        Key {
+            name: listeners::LISTENERS,
+            shape: Shape::List,
+            presence: Presence::Optional,
+            documentation: "where Kafka Connect's REST API is served, such as http://127.0.0.1:8083, separated by commas; connectors are then kept in config.storage.topic, and --connector is not given. Only loopback addresses, for whoever reaches it can steer the worker",
+        },
+        Key {
+            name: listeners::ALLOW,
+            shape: Shape::Boolean,
+            presence: Presence::Default("false"),
+            documentation: "true: listeners may be on other addresses too, where something else keeps strangers away from them",
+        },
+        Key {
+            name: TOPIC,
+            shape: Shape::Topic,
+            presence: Presence::Default("towpath-configs"),
+            documentation: "with listeners: the compacted topic of one partition, on the cluster of bootstrap.servers, that holds connectors' configurations, passwords included where they are no references, and whether they run. One worker at a time has it: one that is started takes it over. Needs Read, Write, Describe, DescribeConfigs and, when it is missing, Create, and Write on the transactional id of its name with .worker behind it",
+        },
+        Key {
+            name: REPLICATION,
+            shape: Shape::Int { min: -1, max: 32_767 },
+            presence: Presence::Default("-1"),
+            documentation: "replicas of that topic when it is created; -1: the broker's default",
         },
         Key {
             name: "client.dns.lookup",
@@ -112,10 +140,20 @@ pub(super) struct Properties {
     pub offset_storage_replication_factor: i16,
     pub offset_flush_interval: Duration,
     pub buckets: Option<PathBuf>,
+    /// None: connectors are files
+    pub rest: Option<Rest>,
     pub plugins: host::Options,
     pub registries_granted_to: Vec<String>,
     /// limits of single plugins, which are in `plugins` too
     pub named: Named,
+}
+
+/// The REST API, and where the connectors are kept that it manages.
+#[derive(Clone)]
+pub(super) struct Rest {
+    pub listeners: Vec<Listener>,
+    pub topic: String,
+    pub replication_factor: i16,
 }
 
 // === impl Properties ===
@@ -151,6 +189,7 @@ impl Properties {
                 Problem::new(key, None, message, "name bootstrap.servers, or put the key with its cluster's prefix into the connector's file")
             }));
         }
+        let rest = Rest::parse(&config, &values, &mut problems);
         let plugin_path: Vec<PathBuf> = values
             .list("plugin.path")
             .into_iter()
@@ -171,13 +210,18 @@ impl Properties {
                 security,
                 environment: environment.clone(),
             };
-            Ok(Self::from_values(&values, defaults, plugin_path, named))
+            Ok(Self::from_values(&values, defaults, rest, (plugin_path, named)))
         } else {
             Err(Failure::input(path.display(), &problems))
         }
     }
 
-    fn from_values(values: &Values, defaults: Defaults, plugin_path: Vec<PathBuf>, named: Named) -> Self {
+    fn from_values(
+        values: &Values,
+        defaults: Defaults,
+        rest: Option<Rest>,
+        (plugin_path, named): (Vec<PathBuf>, Named),
+    ) -> Self {
         let millis = |key| Duration::from_millis(values.int(key).unsigned_abs());
         Self {
             defaults,
@@ -187,6 +231,7 @@ impl Properties {
             offset_storage_replication_factor: values.int("offset.storage.replication.factor") as i16,
             offset_flush_interval: millis("offset.flush.interval.ms"),
             buckets: values.get(buckets::KEY).map(PathBuf::from),
+            rest,
             registries_granted_to: values.list("plugin.grants.schema-registry"),
             plugins: host::Options {
                 plugin_path,
@@ -202,6 +247,55 @@ impl Properties {
             },
             named,
         }
+    }
+}
+
+// === impl Rest ===
+
+impl Rest {
+    fn parse(config: &Config, values: &Values, problems: &mut Vec<Problem>) -> Option<Self> {
+        let Some(list) = values.get(listeners::LISTENERS) else {
+            for key in [listeners::ALLOW, TOPIC, REPLICATION] {
+                if let Some(value) = config.get(key) {
+                    let remedy = format!("add {}, or remove it", listeners::LISTENERS);
+                    let message = "has no effect: it is about the REST API, which is not served";
+                    problems.push(Problem::new(key, Some(value), message, remedy));
+                }
+            }
+            return None;
+        };
+        let unsecured = match values.text(listeners::ALLOW) {
+            "true" => Unsecured::Allowed,
+            _ => Unsecured::Refused,
+        };
+        let listeners = listeners::listeners(list, unsecured).unwrap_or_else(|mistakes| {
+            problems.extend(mistakes);
+            Vec::new()
+        });
+        if !config.contains_key("bootstrap.servers") {
+            let remedy =
+                "add it: the cluster to keep connectors in, and to write to where they name no target";
+            problems.push(Problem::new("bootstrap.servers", None, "missing", remedy));
+        }
+        if let Some(file) = values.get(buckets::KEY) {
+            let message =
+                "connectors that are managed by the REST API are not shared among workers in this version";
+            let remedy = format!(
+                "remove it, or remove {} and name the connectors' files",
+                listeners::LISTENERS
+            );
+            problems.push(Problem::new(buckets::KEY, Some(file), message, remedy));
+        }
+        let topic = values.text(TOPIC);
+        if topic == values.text("offset.storage.topic") {
+            let message = "is offset.storage.topic too, which has other rows";
+            problems.push(Problem::new(TOPIC, Some(topic), message, "name another topic"));
+        }
+        Some(Self {
+            listeners,
+            topic: topic.to_owned(),
+            replication_factor: values.int(REPLICATION) as i16,
+        })
     }
 }
 

@@ -11,14 +11,14 @@ use towpath_mirror::{
 };
 
 /// A connector that was checked.
-pub(crate) enum Connector {
+pub enum Connector {
     MirrorSource(Box<connector::Connector>),
     MirrorCheckpoint(Box<checkpoint::Connector>),
 }
 
 /// Asks a running connector how it is.
 #[derive(Clone)]
-pub(crate) enum Handle {
+pub enum Handle {
     MirrorSource(connector::Handle),
     MirrorCheckpoint(checkpoint::Handle),
 }
@@ -27,7 +27,7 @@ pub(crate) enum Handle {
 
 impl Connector {
     /// Checks everything that can be wrong; all mistakes at once. Changes nothing on either cluster.
-    pub(crate) async fn prepare(name: String, config: Class, worker: Worker) -> Result<Self, Vec<Problem>> {
+    pub async fn prepare(name: String, config: Class, worker: Worker) -> Result<Self, Vec<Problem>> {
         Ok(match config {
             Class::MirrorSource(config) => {
                 let connector = connector::Connector::prepare(name, *config, worker).await?;
@@ -40,7 +40,7 @@ impl Connector {
         })
     }
 
-    pub(crate) fn handle(&self) -> Handle {
+    pub fn handle(&self) -> Handle {
         match self {
             Self::MirrorSource(connector) => Handle::MirrorSource(connector.handle()),
             Self::MirrorCheckpoint(connector) => Handle::MirrorCheckpoint(connector.handle()),
@@ -48,7 +48,7 @@ impl Connector {
     }
 
     /// Works until cancelled.
-    pub(crate) async fn run(self, token: CancellationToken) {
+    pub async fn run(self, token: CancellationToken) {
         match self {
             Self::MirrorSource(connector) => connector.run(token).await,
             Self::MirrorCheckpoint(connector) => connector.run(token).await,
@@ -60,13 +60,13 @@ impl Connector {
 
 impl Handle {
     /// Other limits, from now on. Only a `MirrorSource` has any.
-    pub(crate) fn limit(&self, limits: Limits) {
+    pub fn limit(&self, limits: Limits) {
         if let Self::MirrorSource(handle) = self {
             handle.limit(limits);
         }
     }
 
-    pub(crate) fn status(&self) -> ConnectorStatus {
+    pub fn status(&self) -> ConnectorStatus {
         match self {
             Self::MirrorSource(handle) => handle.status(),
             Self::MirrorCheckpoint(handle) => handle.status(),
