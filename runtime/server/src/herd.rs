@@ -1,6 +1,6 @@
 //! The herder: what the compacted topic says is run, whatever becomes of it, by one event loop.
 //!
-//! What is wanted comes from [`storage`](crate::storage), what is there are the connectors' lives, and [`reconcile`] says what to do. Nothing here waits for a broker:
+//! What is wanted comes from [`storage`], what is there are the connectors' lives, and `reconcile` says what to do. Nothing here waits for a broker:
 //! connectors are checked and run by tasks of their own, and so is the storage read.
 
 use std::{
