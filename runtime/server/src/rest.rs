@@ -12,6 +12,7 @@ mod extract;
 mod guard;
 mod loggers;
 mod offsets;
+mod openapi;
 mod plugins;
 mod root;
 mod steering;
@@ -33,8 +34,7 @@ pub enum Reach {
 
 /// The whole API. Whatever goes wrong is answered with Connect's `{"error_code", "message"}`.
 pub fn router<H: Herder>(herder: Arc<H>, limits: Limits, reach: Reach) -> Router {
-    let routes = Router::new()
-        .merge(root::routes())
+    let routes = root::routes()
         .merge(connectors::routes())
         .merge(steering::routes())
         .merge(tasks::routes())
@@ -43,6 +43,8 @@ pub fn router<H: Herder>(herder: Arc<H>, limits: Limits, reach: Reach) -> Router
         .merge(plugins::routes())
         .merge(loggers::routes())
         .merge(towpath::routes())
+        .merge(openapi::routes())
+        .into_router()
         .route_layer(middleware::from_fn(guard::accept))
         .method_not_allowed_fallback(|| plain(StatusCode::METHOD_NOT_ALLOWED))
         .fallback(|| plain(StatusCode::NOT_FOUND))

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use towpath_domain::config::Config;
+use utoipa::ToSchema;
 
 /// A connector as it was asked for. No `Debug`: there may be passwords in it.
 #[derive(Clone, PartialEq, Eq)]
@@ -14,7 +15,8 @@ pub struct Info {
     pub kind: ConnectorType,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// Which way a connector goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ConnectorType {
     Source,
@@ -32,28 +34,36 @@ pub struct Status {
     pub kind: ConnectorType,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// A task as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = TaskState)]
 pub struct TaskStatus {
+    /// its number, from 0
     pub id: u32,
     #[serde(flatten)]
     pub run: Run,
 }
 
 /// How a connector or a task is, and where it runs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ConnectorState)]
 pub struct Run {
     pub state: State,
     /// `host:port` of the worker's REST API
+    #[schema(examples("127.0.0.1:8083"))]
     pub worker_id: String,
     /// what made it fail
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub trace: Option<String>,
     /// of its class (KIP-891)
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, examples("4.3.1"))]
     pub version: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// `STOPPED` is a connector's, never a task's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum State {
     Unassigned,
@@ -66,7 +76,7 @@ pub enum State {
 }
 
 /// What a connector is to do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Target {
     #[default]

@@ -1,15 +1,20 @@
 //! Loggers and their levels (KIP-495, KIP-976).
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// A logger's level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = LoggerLevel)]
 pub struct Logger {
     pub level: Level,
     /// milliseconds since 1970; none when it is as it was configured
+    #[schema(required)]
     pub last_modified: Option<i64>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// What is logged, from nothing to everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Level {
     Off,
@@ -21,7 +26,8 @@ pub enum Level {
 }
 
 /// Whose loggers are changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum Scope {
     /// of this worker, until it ends
     Worker,

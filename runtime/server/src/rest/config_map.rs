@@ -9,9 +9,14 @@ use towpath_domain::config::{Config, Problem};
 use super::error::Error;
 use crate::herder::Refusal;
 
+mod schema;
+
 /// Numbers and booleans are taken as they are written, as Connect's parser does; `null` where it takes a key away.
 #[derive(Default)]
 pub(super) struct ConfigMap(BTreeMap<String, Option<String>>);
+
+/// What a [`ConfigMap`] is that changes another: `null` takes a key away.
+pub(super) struct ConfigChanges;
 
 // === impl ConfigMap ===
 

@@ -1,43 +1,76 @@
 //! `/connectors`, `/connectors/{connector}` and its `/config`.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use towpath_domain::config::Config;
+use utoipa::ToSchema;
 
 use super::{
-    config_map::ConfigMap,
+    config_map::{ConfigChanges, ConfigMap},
     error::Error,
     extract::{self, Names, Pairs},
+    openapi::{Routes, Tag},
     wire::{ConnectorInfo, ConnectorStateInfo},
 };
 use crate::herder::{Herder, Put, Refusal, Target};
 
-#[derive(Deserialize)]
+/// A connector to be.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct CreateConnectorRequest {
+    /// not empty, without control characters, and neither `.` nor `..`; spaces around it are taken off
+    #[schema(value_type = String, min_length = 1, examples("orders-mirror"))]
     name: Option<String>,
+    #[schema(value_type = ConfigMap)]
     config: Option<ConfigMap>,
+    /// what it is to do at first (KIP-980), in any case; `RUNNING` when left out
+    #[schema(value_type = Option<Target>)]
     initial_state: Option<InitialState>,
 }
 
 /// In any case, as Connect takes it.
 struct InitialState(Target);
 
-#[derive(Default, Serialize)]
+/// Names alone; or, with `expand`, what is asked for by name.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+enum Connectors {
+    Names(BTreeSet<String>),
+    Expanded(BTreeMap<String, Expanded>),
+}
+
+/// What is asked for of a connector.
+#[derive(Default, Serialize, ToSchema)]
 struct Expanded {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     status: Option<ConnectorStateInfo>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     info: Option<ConnectorInfo>,
+}
+
+/// What `expand` may ask for. Anything else is left out without a word, as Connect does.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(
+    dead_code,
+    reason = "it is a description: what newer clients ask for is no mistake"
+)]
+enum Expand {
+    Status,
+    Info,
 }
 
 /// What a segment of a path may hold as it is.
@@ -47,14 +80,16 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-pub(super) fn routes<H: Herder>() -> Router<Arc<H>> {
-    Router::new()
-        .route("/connectors", get(list::<H>).post(create::<H>))
-        .route("/connectors/{connector}", get(info::<H>).delete(delete::<H>))
-        .route(
-            "/connectors/{connector}/config",
-            get(config::<H>).put(put::<H>).patch(patch::<H>),
-        )
+pub(super) fn routes<H: Herder>() -> Routes<H> {
+    Routes::new(Tag::Connectors)
+        .schema::<Expand>()
+        .route(__path_list, list::<H>)
+        .route(__path_create, create::<H>)
+        .route(__path_info, info::<H>)
+        .route(__path_delete, delete::<H>)
+        .route(__path_config, config::<H>)
+        .route(__path_put, put::<H>)
+        .route(__path_patch, patch::<H>)
 }
 
 // === impl InitialState ===
@@ -73,10 +108,18 @@ impl<'de> Deserialize<'de> for InitialState {
     }
 }
 
-async fn list<H: Herder>(State(herder): State<Arc<H>>, query: Pairs) -> Result<Response, Error> {
+/// All connectors.
+#[utoipa::path(
+    get,
+    path = "/connectors",
+    operation_id = "listConnectors",
+    params(("expand" = Option<Vec<Expand>>, Query, explode, description = "asks for more than names, several times if need be (KIP-465)")),
+    responses((status = OK, description = "names in their order, or a map by name", body = Connectors)),
+)]
+async fn list<H: Herder>(State(herder): State<Arc<H>>, query: Pairs) -> Result<Json<Connectors>, Error> {
     let names = herder.names().await?;
     if query.first("expand").is_none() {
-        return Ok(Json(names).into_response());
+        return Ok(Json(Connectors::Names(names)));
     }
     let mut connectors = BTreeMap::new();
     for name in names {
@@ -87,7 +130,7 @@ async fn list<H: Herder>(State(herder): State<Arc<H>>, query: Pairs) -> Result<R
             Err(refusal) => return Err(refusal.into()),
         }
     }
-    Ok(Json(connectors).into_response())
+    Ok(Json(Connectors::Expanded(connectors)))
 }
 
 async fn expand<H: Herder>(herder: &H, name: &str, query: &Pairs) -> Result<Expanded, Refusal> {
@@ -103,6 +146,16 @@ async fn expand<H: Herder>(herder: &H, name: &str, query: &Pairs) -> Result<Expa
     Ok(expanded)
 }
 
+/// Creates a connector.
+///
+/// Answered when it is stored; the connector begins a moment later.
+#[utoipa::path(
+    post,
+    path = "/connectors",
+    operation_id = "createConnector",
+    request_body = CreateConnectorRequest,
+    responses((status = CREATED, description = "it is stored", body = ConnectorInfo, headers(("Location" = String, description = "the connector's path; with scheme and host when the request named the host")))),
+)]
 async fn create<H: Herder>(
     State(herder): State<Arc<H>>,
     headers: HeaderMap,
@@ -117,6 +170,13 @@ async fn create<H: Herder>(
     Ok(created(&headers, info.into(), &name))
 }
 
+/// A connector as it was asked for.
+#[utoipa::path(
+    get,
+    path = "/connectors/{connector}",
+    operation_id = "getConnector",
+    responses((status = OK, description = "its configuration and its tasks", body = ConnectorInfo)),
+)]
 async fn info<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
@@ -124,6 +184,13 @@ async fn info<H: Herder>(
     Ok(Json(herder.info(&name).await?.into()))
 }
 
+/// Deletes a connector.
+#[utoipa::path(
+    delete,
+    path = "/connectors/{connector}",
+    operation_id = "destroyConnector",
+    responses((status = NO_CONTENT, description = "it is gone")),
+)]
 async fn delete<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
@@ -132,6 +199,15 @@ async fn delete<H: Herder>(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// A connector's configuration as it was given.
+///
+/// No defaults are filled in, and nothing is hidden: passwords are in it.
+#[utoipa::path(
+    get,
+    path = "/connectors/{connector}/config",
+    operation_id = "getConnectorConfig",
+    responses((status = OK, description = "keys and values", body = BTreeMap<String, String>)),
+)]
 async fn config<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
@@ -139,6 +215,17 @@ async fn config<H: Herder>(
     Ok(Json(herder.info(&name).await?.config))
 }
 
+/// Creates a connector, or replaces its whole configuration.
+#[utoipa::path(
+    put,
+    path = "/connectors/{connector}/config",
+    operation_id = "putConnectorConfig",
+    request_body = ConfigMap,
+    responses(
+        (status = OK, description = "it was there, and has another configuration now", body = ConnectorInfo),
+        (status = CREATED, description = "it is new", body = ConnectorInfo, headers(("Location" = String, description = "the connector's path; with scheme and host when the request named the host"))),
+    ),
+)]
 async fn put<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
@@ -151,6 +238,16 @@ async fn put<H: Herder>(
     })
 }
 
+/// Changes keys of a connector's configuration (KIP-477).
+///
+/// The others stay as they are.
+#[utoipa::path(
+    patch,
+    path = "/connectors/{connector}/config",
+    operation_id = "patchConnectorConfig",
+    request_body = ConfigChanges,
+    responses((status = OK, description = "what it is now", body = ConnectorInfo)),
+)]
 async fn patch<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,

@@ -6,6 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::herder::Refusal;
 
@@ -16,9 +17,15 @@ pub(super) struct Error {
     message: String,
 }
 
-#[derive(Serialize)]
-struct Body {
+/// What went wrong.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct Body {
+    /// the answer's status
+    #[schema(minimum = 400, maximum = 599, examples(404))]
     error_code: u16,
+    /// what is wrong and what to do, with a line for each mistake
+    #[schema(examples("Connector orders-mirror not found"))]
     message: String,
 }
 

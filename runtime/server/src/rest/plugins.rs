@@ -2,35 +2,37 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::State,
-    routing::{get, put},
-};
+use axum::{Json, extract::State};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     config_map::ConfigMap,
     error::Error,
     extract::{self, Names, Pairs},
+    openapi::{Routes, Tag},
 };
 use crate::herder::{ConfigKeyInfo, Herder, Plugin, Plugins, Row, Validation};
 
-#[derive(Serialize)]
+/// A configuration held against a plugin's keys.
+#[derive(Serialize, ToSchema)]
 struct ConfigInfos {
+    /// the plugin's class
     name: String,
+    /// mistakes, in all values
     error_count: usize,
+    /// of keys, for forms
     groups: Vec<String>,
     configs: Vec<Row>,
 }
 
 const CLASS: &str = "connector.class";
 
-pub(super) fn routes<H: Herder>() -> Router<Arc<H>> {
-    Router::new()
-        .route("/connector-plugins", get(list::<H>))
-        .route("/connector-plugins/{plugin}/config", get(config::<H>))
-        .route("/connector-plugins/{plugin}/config/validate", put(validate::<H>))
+pub(super) fn routes<H: Herder>() -> Routes<H> {
+    Routes::new(Tag::Plugins)
+        .route(__path_list, list::<H>)
+        .route(__path_config, config::<H>)
+        .route(__path_validate, validate::<H>)
 }
 
 // === impl ConfigInfos ===
@@ -47,6 +49,14 @@ impl From<Validation> for ConfigInfos {
     }
 }
 
+/// The plugins of the worker.
+#[utoipa::path(
+    get,
+    path = "/connector-plugins",
+    operation_id = "listConnectorPlugins",
+    params(("connectorsOnly" = Option<bool>, Query, description = "`false` for plugins of all kinds (KIP-769); `true` when left out")),
+    responses((status = OK, description = "classes with their kinds and versions", body = Vec<Plugin>)),
+)]
 async fn list<H: Herder>(State(herder): State<Arc<H>>, query: Pairs) -> Result<Json<Vec<Plugin>>, Error> {
     let which = match query.is_true("connectorsOnly") {
         None | Some(true) => Plugins::Connectors,
@@ -55,6 +65,13 @@ async fn list<H: Herder>(State(herder): State<Arc<H>>, query: Pairs) -> Result<J
     Ok(Json(herder.plugins(which).await?))
 }
 
+/// The configuration keys of a plugin (KIP-769).
+#[utoipa::path(
+    get,
+    path = "/connector-plugins/{plugin}/config",
+    operation_id = "getConnectorConfigDef",
+    responses((status = OK, description = "its keys", body = Vec<ConfigKeyInfo>)),
+)]
 async fn config<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(plugin): Names<String>,
@@ -62,6 +79,16 @@ async fn config<H: Herder>(
     Ok(Json(herder.plugin_config(&plugin).await?))
 }
 
+/// Holds a configuration against a plugin's keys.
+///
+/// Nothing is changed. Mistakes are in the answer: 400 is for what is no configuration, or one of another class.
+#[utoipa::path(
+    put,
+    path = "/connector-plugins/{plugin}/config/validate",
+    operation_id = "validateConfigs",
+    request_body = ConfigMap,
+    responses((status = OK, description = "each key with its value and what is wrong with it", body = ConfigInfos)),
+)]
 async fn validate<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(plugin): Names<String>,

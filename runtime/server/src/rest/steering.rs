@@ -3,29 +3,36 @@
 use std::sync::Arc;
 
 use axum::{
-    Json, Router,
+    Json,
     extract::State,
     http::StatusCode,
     response::{IntoResponse, Response},
-    routing::{get, post, put},
 };
 
 use super::{
     error::Error,
     extract::{Names, Pairs},
+    openapi::{Routes, Tag},
     wire::ConnectorStateInfo,
 };
 use crate::herder::{Herder, Restart, RestartTasks, RestartWhich, Target};
 
-pub(super) fn routes<H: Herder>() -> Router<Arc<H>> {
-    Router::new()
-        .route("/connectors/{connector}/status", get(status::<H>))
-        .route("/connectors/{connector}/pause", put(pause::<H>))
-        .route("/connectors/{connector}/resume", put(resume::<H>))
-        .route("/connectors/{connector}/stop", put(stop::<H>))
-        .route("/connectors/{connector}/restart", post(restart::<H>))
+pub(super) fn routes<H: Herder>() -> Routes<H> {
+    Routes::new(Tag::Connectors)
+        .route(__path_status, status::<H>)
+        .route(__path_pause, pause::<H>)
+        .route(__path_resume, resume::<H>)
+        .route(__path_stop, stop::<H>)
+        .route(__path_restart, restart::<H>)
 }
 
+/// How a connector and its tasks are.
+#[utoipa::path(
+    get,
+    path = "/connectors/{connector}/status",
+    operation_id = "getConnectorStatus",
+    responses((status = OK, description = "as the worker knows it now", body = ConnectorStateInfo)),
+)]
 async fn status<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
@@ -37,6 +44,15 @@ async fn status<H: Herder>(
     Ok(Json(status.into()))
 }
 
+/// Pauses a connector.
+///
+/// Its tasks keep their place and do nothing. Answered when it is stored; the connector follows.
+#[utoipa::path(
+    put,
+    path = "/connectors/{connector}/pause",
+    operation_id = "pauseConnector",
+    responses((status = ACCEPTED, description = "it is stored")),
+)]
 async fn pause<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
@@ -45,6 +61,15 @@ async fn pause<H: Herder>(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// Makes a connector run that is paused or stopped.
+///
+/// Answered when it is stored; the connector follows.
+#[utoipa::path(
+    put,
+    path = "/connectors/{connector}/resume",
+    operation_id = "resumeConnector",
+    responses((status = ACCEPTED, description = "it is stored")),
+)]
 async fn resume<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
@@ -53,6 +78,15 @@ async fn resume<H: Herder>(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// Stops a connector (KIP-875).
+///
+/// It has no tasks then, and its offsets can be changed. Answered when it is stored; the connector follows.
+#[utoipa::path(
+    put,
+    path = "/connectors/{connector}/stop",
+    operation_id = "stopConnector",
+    responses((status = NO_CONTENT, description = "it is stored")),
+)]
 async fn stop<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
@@ -68,6 +102,20 @@ async fn steer<H: Herder>(herder: &H, name: &str, target: Target) -> Result<(), 
         .map_err(|refusal| Error::worded(refusal, |name| format!("Unknown connector {name}")))
 }
 
+/// Restarts a connector (KIP-745).
+#[utoipa::path(
+    post,
+    path = "/connectors/{connector}/restart",
+    operation_id = "restartConnector",
+    params(
+        ("includeTasks" = Option<bool>, Query, description = "its tasks as well; what is not `true` is `false`"),
+        ("onlyFailed" = Option<bool>, Query, description = "only what has failed; what is not `true` is `false`"),
+    ),
+    responses(
+        (status = ACCEPTED, description = "a parameter is `true`: how it is while it restarts", body = ConnectorStateInfo),
+        (status = NO_CONTENT, description = "no parameter is `true`: it restarts"),
+    ),
+)]
 async fn restart<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,

@@ -2,31 +2,44 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json, Router,
-    extract::State,
-    http::StatusCode,
-    routing::{get, post},
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::Serialize;
 use towpath_domain::config::Config;
+use utoipa::ToSchema;
 
-use super::{error::Error, extract::Names, wire::TaskId};
+use super::{
+    error::Error,
+    extract::Names,
+    openapi::{Routes, Tag},
+    wire::TaskId,
+};
 use crate::herder::{Herder, Refusal, TaskStatus};
 
-#[derive(Serialize)]
+/// A task and its configuration, which is its connector's: partitions move between tasks without a restart.
+#[derive(Serialize, ToSchema)]
 struct TaskInfo {
     id: TaskId,
+    /// keys and values, passwords included
+    #[schema(value_type = BTreeMap<String, String>)]
     config: Config,
 }
 
-pub(super) fn routes<H: Herder>() -> Router<Arc<H>> {
-    Router::new()
-        .route("/connectors/{connector}/tasks", get(tasks::<H>))
-        .route("/connectors/{connector}/tasks/{task}/status", get(status::<H>))
-        .route("/connectors/{connector}/tasks/{task}/restart", post(restart::<H>))
+pub(super) fn routes<H: Herder>() -> Routes<H> {
+    Routes::new(Tag::Tasks)
+        .route(__path_tasks, tasks::<H>)
+        .route(__path_status, status::<H>)
+        .route(__path_restart, restart::<H>)
 }
 
+/// A connector's tasks and their configurations.
+///
+/// There are none while it is stopped.
+#[utoipa::path(
+    get,
+    path = "/connectors/{connector}/tasks",
+    operation_id = "getTaskConfigs",
+    responses((status = OK, description = "by their numbers", body = Vec<TaskInfo>)),
+)]
 async fn tasks<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
@@ -41,6 +54,13 @@ async fn tasks<H: Herder>(
     Ok(Json(tasks.collect()))
 }
 
+/// How a task is.
+#[utoipa::path(
+    get,
+    path = "/connectors/{connector}/tasks/{task}/status",
+    operation_id = "getTaskStatus",
+    responses((status = OK, description = "as the worker knows it now", body = TaskStatus)),
+)]
 async fn status<H: Herder>(
     State(herder): State<Arc<H>>,
     Names((name, task)): Names<(String, u32)>,
@@ -54,6 +74,13 @@ async fn status<H: Herder>(
     }
 }
 
+/// Restarts a task.
+#[utoipa::path(
+    post,
+    path = "/connectors/{connector}/tasks/{task}/restart",
+    operation_id = "restartTask",
+    responses((status = NO_CONTENT, description = "it restarts")),
+)]
 async fn restart<H: Herder>(
     State(herder): State<Arc<H>>,
     Names((name, task)): Names<(String, u32)>,

@@ -1,39 +1,63 @@
 //! A connector's `/topics` (KIP-558).
 
-use std::{collections::BTreeSet, sync::Arc};
-
-use axum::{
-    Json, Router,
-    extract::State,
-    http::StatusCode,
-    routing::{get, put},
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
-use serde::Serialize;
 
-use super::{error::Error, extract::Names};
+use axum::{Json, extract::State, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{
+    error::Error,
+    extract::Names,
+    openapi::{Routes, Tag},
+};
 use crate::herder::Herder;
 
-#[derive(Serialize)]
+/// Topics that a connector has written to.
+#[derive(Serialize, ToSchema)]
 struct ActiveTopicsInfo {
+    /// of the target
+    #[schema(examples("src.orders"))]
     topics: BTreeSet<String>,
 }
 
-pub(super) fn routes<H: Herder>() -> Router<Arc<H>> {
-    Router::new()
-        .route("/connectors/{connector}/topics", get(topics::<H>))
-        .route("/connectors/{connector}/topics/reset", put(reset::<H>))
+pub(super) fn routes<H: Herder>() -> Routes<H> {
+    Routes::new(Tag::Connectors)
+        .route(__path_topics, topics::<H>)
+        .route(__path_reset, reset::<H>)
 }
 
+/// Topics that a connector has written to (KIP-558).
+///
+/// Since it began, or since they were reset.
+#[utoipa::path(
+    get,
+    path = "/connectors/{connector}/topics",
+    operation_id = "getConnectorActiveTopics",
+    responses((status = OK, description = "by the connector's name", body = BTreeMap<String, ActiveTopicsInfo>)),
+)]
 async fn topics<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
-) -> Result<Json<serde_json::Value>, Error> {
+) -> Result<Json<BTreeMap<String, ActiveTopicsInfo>>, Error> {
     let topics = ActiveTopicsInfo {
         topics: herder.topics(&name).await?,
     };
-    Ok(Json(serde_json::json!({ name: topics })))
+    Ok(Json([(name, topics)].into()))
 }
 
+/// Forgets which topics a connector has written to (KIP-558).
+///
+/// The topics themselves stay.
+#[utoipa::path(
+    put,
+    path = "/connectors/{connector}/topics/reset",
+    operation_id = "resetConnectorActiveTopics",
+    responses((status = ACCEPTED, description = "they are forgotten")),
+)]
 async fn reset<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,

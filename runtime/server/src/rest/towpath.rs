@@ -2,24 +2,45 @@
 
 use std::sync::Arc;
 
-use axum::{Json, Router, extract::State, routing::get};
+use axum::{Json, extract::State};
+use serde_json::Value;
 
-use super::{error::Error, extract::Names};
+use super::{
+    error::Error,
+    extract::Names,
+    openapi::{Routes, Tag},
+};
 use crate::herder::{Herder, Lag};
 
-pub(super) fn routes<H: Herder>() -> Router<Arc<H>> {
-    Router::new()
-        .route("/towpath/connectors/{connector}", get(details::<H>))
-        .route("/connectors/{connector}/lag", get(lag::<H>))
+pub(super) fn routes<H: Herder>() -> Routes<H> {
+    Routes::new(Tag::Towpath)
+        .route(__path_details, details::<H>)
+        .route(__path_lag, lag::<H>)
 }
 
+/// All that the worker knows of a connector.
+///
+/// The same as in its status file.
+#[utoipa::path(
+    get,
+    path = "/towpath/connectors/{connector}",
+    operation_id = "getConnectorDetails",
+    responses((status = OK, description = "as in that file", body = Object)),
+)]
 async fn details<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,
-) -> Result<Json<serde_json::Value>, Error> {
+) -> Result<Json<Value>, Error> {
     Ok(Json(herder.details(&name).await?))
 }
 
+/// How far a connector is behind its source, in offsets.
+#[utoipa::path(
+    get,
+    path = "/connectors/{connector}/lag",
+    operation_id = "getConnectorLag",
+    responses((status = OK, description = "over all and by partition", body = Lag)),
+)]
 async fn lag<H: Herder>(
     State(herder): State<Arc<H>>,
     Names(name): Names<String>,

@@ -2,26 +2,38 @@
 
 use serde::Serialize;
 use towpath_domain::config::Config;
+use utoipa::ToSchema;
 
 use crate::herder::{ConnectorType, Info, Run, Status, TaskStatus};
 
-#[derive(Serialize)]
+/// A connector as it was asked for.
+#[derive(Serialize, ToSchema)]
 pub(super) struct ConnectorInfo {
+    #[schema(examples("orders-mirror"))]
     name: String,
+    /// as it was given: no defaults are filled in, and passwords are in it
+    #[schema(value_type = BTreeMap<String, String>)]
     config: Config,
+    /// none while it is stopped
     tasks: Vec<TaskId>,
     #[serde(rename = "type")]
     kind: ConnectorType,
 }
 
-#[derive(Serialize)]
+/// A task of a connector.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConnectorTaskId)]
 pub(super) struct TaskId {
+    #[schema(examples("orders-mirror"))]
     pub connector: String,
+    /// from 0
     pub task: u32,
 }
 
-#[derive(Serialize)]
+/// A connector as it is.
+#[derive(Serialize, ToSchema)]
 pub(super) struct ConnectorStateInfo {
+    #[schema(examples("orders-mirror"))]
     name: String,
     connector: Run,
     tasks: Vec<TaskStatus>,
@@ -29,8 +41,10 @@ pub(super) struct ConnectorStateInfo {
     kind: ConnectorType,
 }
 
-#[derive(Serialize)]
+/// What was done.
+#[derive(Serialize, ToSchema)]
 pub(super) struct Message {
+    #[schema(examples("The offsets for this connector have been reset successfully"))]
     pub message: &'static str,
 }
 

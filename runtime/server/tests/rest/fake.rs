@@ -102,10 +102,10 @@ impl Connector {
     fn settle(&mut self) {
         self.tasks = match self.target {
             Target::Stopped => 0,
-            _ => self.config["tasks.max"]
-                .parse::<u32>()
-                .expect("checked")
-                .min(PARTITIONS),
+            _ => self.config.get("tasks.max").map_or(1, |tasks| {
+                let tasks = tasks.parse::<u32>().expect("checked");
+                tasks.min(PARTITIONS)
+            }),
         };
         if self.target == Target::Running {
             self.offsets = vec![self.offset(1, 496), self.offset(0, 502)];
@@ -114,14 +114,19 @@ impl Connector {
 
     fn offset(&self, partition: i32, offset: i64) -> Offset {
         let partition = SourcePartition {
-            cluster: self.config["source.cluster.alias"].clone(),
-            topic: self.config["topics"].clone(),
+            cluster: self.value("source.cluster.alias"),
+            topic: self.value("topics"),
             partition,
         };
         Offset {
             partition,
             offset: Some(SourceOffset { offset }),
         }
+    }
+
+    /// Of a key that may be left out here.
+    fn value(&self, key: &str) -> String {
+        self.config.get(key).cloned().unwrap_or_default()
     }
 
     fn info(&self) -> Info {

@@ -60,13 +60,13 @@ enum Difference {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Case {
+pub struct Case {
     /// what had happened before and was not recorded
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     given: Vec<Sent>,
     #[serde(default, skip_serializing_if = "Compare::is_body")]
     compare: Compare,
-    request: Sent,
+    pub request: Sent,
     connect: Received,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     towpath: Option<Received>,
@@ -87,9 +87,9 @@ enum Compare {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Sent {
-    method: String,
-    path: String,
+pub struct Sent {
+    pub method: String,
+    pub path: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,14 +100,23 @@ struct Sent {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Received {
-    status: u16,
+pub struct Received {
+    pub status: u16,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     location: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     content_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    body: Option<Value>,
+    pub body: Option<Value>,
+}
+
+// === impl Case ===
+
+impl Case {
+    /// What we answer, as it is recorded.
+    pub fn ours(&self) -> &Received {
+        self.towpath.as_ref().unwrap_or(&self.connect)
+    }
 }
 
 // === impl Compare ===
@@ -239,7 +248,7 @@ impl Received {
     }
 }
 
-fn cases() -> Vec<(String, PathBuf)> {
+pub fn cases() -> Vec<(String, PathBuf)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let files = fs::read_dir(&folder).expect("the folder is there");
     let mut cases: Vec<(String, PathBuf)> = files
@@ -253,7 +262,7 @@ fn cases() -> Vec<(String, PathBuf)> {
     cases
 }
 
-fn is_blessed() -> bool {
+pub fn is_blessed() -> bool {
     #[expect(
         clippy::disallowed_methods,
         reason = "how tests are told to write what they found"

@@ -4,23 +4,30 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::super::error::Error;
 use crate::herder::{Offset, SourceOffset, SourcePartition};
 
-#[derive(Deserialize)]
+/// Positions to set or to take away.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AlterOffsets {
+    /// each partition once
     #[serde(default)]
+    #[schema(required, min_items = 1)]
     offsets: Vec<Entry>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = AlterOffset)]
 #[serde(deny_unknown_fields)]
 struct Entry {
+    #[schema(value_type = SourcePartition)]
     partition: Map<String, Value>,
     /// `null` takes it away; it must be there, so that nothing is taken away by a slip
     #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(value_type = Option<SourceOffset>, required)]
     offset: Option<Map<String, Value>>,
 }
 

@@ -134,8 +134,8 @@ impl Herder for Fake {
 
     async fn topics(&self, name: &str) -> Result<BTreeSet<String>, Refusal> {
         self.with(name, |connector| {
-            let config = &connector.config;
-            Ok([format!("{}.{}", config["source.cluster.alias"], config["topics"])].into())
+            let (alias, topic) = (connector.value("source.cluster.alias"), connector.value("topics"));
+            Ok([format!("{alias}.{topic}")].into())
         })
     }
 
