@@ -293,6 +293,45 @@ fn a_source_that_cannot_be_reached_keeps_its_connector_from_running_and_nothing_
     worker.stop()
 }
 
+/// The worker goes on meanwhile, with whatever else it runs.
+#[test]
+fn a_partition_that_has_stopped_is_decided_by_what_the_api_says_of_its_connector() -> Result<()> {
+    let name = "rest-decide";
+    topic(name, 1000)?;
+    let (mut worker, rest) = Worker::managed(pair().target.bootstrap(), "rest-decide-configs")?;
+    worker.start_managed(&rest)?;
+    let path = |rest: &str| format!("/connectors/{name}{rest}");
+    rest.create(&mirror(name))?;
+    wait_until_mirrored(&rest, name, 1000)?;
+    rest.put(&path("/stop"), None)?.is(204)?;
+    rest.wait_for_state(name, "STOPPED", SOON)?;
+    more(name, 1000, 500)?;
+    let source = pair().source.admin()?;
+    for partition in 0..2 {
+        let (_, end) = source.offsets(name)?[partition as usize];
+        source.delete_records(name, partition, end - 100)?;
+    }
+    rest.put(&path("/resume"), None)?.is(202)?;
+    wait::until("both partitions to stop", SOON, || {
+        let details = rest.get(&format!("/towpath{}", path("")))?;
+        let partitions = details.body["tasks"][0]["partitions"].as_array();
+        let lost = partitions.into_iter().flatten();
+        let lost = lost.filter(|partition| partition["state"] == "data-loss").count();
+        Ok((lost == 2).then_some(()))
+    })?;
+    rest.put(&path("/stop"), None)?.is(204)?;
+    rest.wait_for_state(name, "STOPPED", SOON)?;
+    let written = rest.get(&path(""))?.is(200)?.body;
+    worker.connector_text(name, &written.to_string())?;
+    worker.resolve(&["accept"])?;
+    rest.put(&path("/resume"), None)?.is(202)?;
+    wait::until("what is left", MIRRORED, || {
+        Ok((on_target(name)? == 1200).then_some(()))
+    })?;
+    rest.wait_for_state(name, "RUNNING", SOON)?;
+    worker.stop()
+}
+
 #[test]
 fn a_topic_that_cannot_hold_connectors_is_refused_by_name() -> Result<()> {
     let target = &pair().target;

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path};
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use towpath_domain::config::{Config, Problem};
 use towpath_mirror::config::{Class, Defaults, SOURCE_LIMIT, TARGET_LIMIT};
 
@@ -26,6 +26,11 @@ pub(crate) struct Written {
 struct Shape {
     name: String,
     config: serde_json::Map<String, serde_json::Value>,
+    /// This and the next one are beside the others where the REST API was asked for the connector.
+    #[serde(rename = "tasks")]
+    _tasks: Option<IgnoredAny>,
+    #[serde(rename = "type")]
+    _type: Option<IgnoredAny>,
 }
 
 impl fmt::Debug for Written {
@@ -132,6 +137,14 @@ mod tests {
             "{all:?}"
         );
         assert!(all[0].contains(r#"write {"name": "...", "config""#), "{all:?}");
+    }
+
+    #[test]
+    fn what_the_rest_api_answers_for_a_connector_is_a_file_of_it() {
+        let text = r#"{"name": "a", "config": {"connector.class": "MirrorSource", "name": "a", "topics": "t", "source.cluster.bootstrap.servers": "a:1",
+            "target.cluster.bootstrap.servers": "b:1"}, "tasks": [{"connector": "a", "task": 0}], "type": "source"}"#;
+        let file = parse(text.as_bytes(), &Defaults::default()).expect("right");
+        assert_eq!(file.name, "a");
     }
 
     #[test]
