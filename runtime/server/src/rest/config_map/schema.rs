@@ -20,7 +20,8 @@ impl PartialSchema for ConfigMap {
     fn schema() -> RefOr<Schema> {
         map(vec![Type::String, Type::Number, Type::Boolean])
             .description(Some(
-                "Keys and values. A number or a boolean is taken as it is written. The connector's name is put in as `name`.",
+                "Keys and values. A number or a boolean is taken as it is written. The connector's name is put in as `name`. \
+                 A connector needs a `connector.class`, and what its class requires.",
             ))
             .examples([json!({
                 "connector.class": "org.apache.kafka.connect.mirror.MirrorSourceConnector",
