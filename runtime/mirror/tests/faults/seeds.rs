@@ -81,7 +81,8 @@ async fn thirty_seeds_of_random_faults_change_no_offset() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_seeds_of_random_faults_change_no_offset_of_what_brokers_forget() {
-    many::seeds(WAITING_SEEDS, |seed| run(seed, Mode::PreserveOld)).await;
+    let run = |seed| run(seed, Mode::PreserveOld);
+    many::seeds(WAITING_SEEDS, |seed| many::once_more_if_late(seed, run)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
