@@ -82,18 +82,23 @@ impl Storage {
         &self.table
     }
 
-    /// Takes over what was written, by whomever. After an error what was read before is there.
+    /// Takes over what was written, by whomever. What is wrong with that is answered every time, until it is mended; what was read before is there meanwhile.
     pub async fn refresh(&mut self) -> Result<(), Error> {
-        let mut table = self.table.clone();
-        self.log.refresh(|key, value| table.row(key, value)).await?;
-        if let Some(owner) = &table.owner
+        let known = &self.table;
+        let mut next = None;
+        self.log
+            .refresh(|key, value| next.get_or_insert_with(|| known.clone()).row(key, value))
+            .await?;
+        // These rows do not come again.
+        if let Some(next) = next {
+            self.table = next;
+        }
+        if let Some(owner) = &self.table.owner
             && !owner.is(self.producer)
         {
             return Err(self.fenced(&owner.worker));
         }
-        table.check(self.log.topic())?;
-        self.table = table;
-        Ok(())
+        self.table.check(self.log.topic())
     }
 
     /// Writes rows, all or none, and takes them over when they are there. After an error they may or may not be there: [`refresh`](Self::refresh) finds out.

@@ -77,7 +77,10 @@ async fn one_worker_has_the_topic_and_the_former_one_is_told_by_whom() {
     let rows = [connector("a", &config("x"))];
     assert_eq!(told(first.write(&rows).await.unwrap_err()), "idle");
     let second = open(&cluster, "two").await.unwrap();
-    assert_eq!(told(idle.refresh().await.unwrap_err()), "two");
+    // However often it is asked: the one who asks first may be a caller of the REST API.
+    for _ in 0..2 {
+        assert_eq!(told(idle.refresh().await.unwrap_err()), "two");
+    }
     assert_eq!(names(&second), [""; 0], "nothing of the former one has come");
     cluster.shutdown().await;
 }
@@ -101,7 +104,9 @@ async fn rows_of_a_newer_version_are_refused_by_name_and_nobody_is_stopped_for_t
         "{told}"
     );
     // What was read stays, and it can be mended.
-    assert!(matches!(running.refresh().await, Err(Error::Unreadable { .. })));
+    for _ in 0..2 {
+        assert!(matches!(running.refresh().await, Err(Error::Unreadable { .. })));
+    }
     assert_eq!(names(&running), ["a"]);
     running.write(&gone("b")).await.unwrap();
     running.refresh().await.unwrap();

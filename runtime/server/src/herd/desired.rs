@@ -44,7 +44,9 @@ impl Desired {
                     if without_limits(&wanted.config).ne(without_limits(config)) {
                         wanted.generation = self.last.next();
                     }
-                    wanted.config.clone_from(config);
+                    if wanted.config != *config {
+                        wanted.config.clone_from(config);
+                    }
                 }
                 None => {
                     let generation = self.last.next();
