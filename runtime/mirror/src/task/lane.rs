@@ -256,9 +256,15 @@ impl Lane {
         now.saturating_duration_since(since) < UNEXPLAINED
     }
 
-    /// Something else has failed since: whatever had no reason has passed.
-    pub(super) fn explained(&mut self) {
-        self.unexplained_since = None;
+    /// What a failure says of those before it: one with a reason ends those that had none. One that is not about sequences tells nothing of who else has written: the log may
+    /// end where it did for as long as that takes.
+    pub(super) fn heard(&mut self, failure: &Failure) {
+        if !matches!(failure, Failure::Unexplained(_)) {
+            self.unexplained_since = None;
+        }
+        if let (Failure::Retry(_) | Failure::Unexplained(_), Some(exact)) = (failure, &mut self.exact) {
+            exact.misses = 0;
+        }
     }
 
     pub(super) fn wants_fetch(&self, now: Instant) -> bool {

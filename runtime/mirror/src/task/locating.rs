@@ -7,9 +7,6 @@ use towpath_wire::{NodeId, Tail, Tails, positions::Anchor};
 
 use super::{Event, Side, Task, lane::Landed};
 
-/// After so many looks in a row that changed nothing, about 30 s, it is no new leader that is not up to date yet.
-const MISSES: u32 = 20;
-
 // === impl Task ===
 
 impl Task {
@@ -81,8 +78,7 @@ impl Task {
         let (Some(exact), Some(from)) = (&mut lane.exact, from) else {
             return;
         };
-        exact.misses += 1;
-        let is_patient = exact.misses < MISSES;
+        let is_patient = exact.may_look_again();
         if let Some(state) = written_by_another(tail, exact.plan.anchor) {
             lane.stop(state);
             tracing::error!(partition = %lane.source, "{}", lane.state);

@@ -148,18 +148,11 @@ impl Task {
             return;
         }
         let lane = &mut self.lanes[index];
+        lane.heard(&failure);
         let failure = match failure {
             Failure::Unexplained(why) if lane.may_pass(Instant::now()) => Failure::Retry(why),
-            Failure::Unexplained(_) => failure,
-            failure => {
-                lane.explained();
-                failure
-            }
+            failure => failure,
         };
-        if let (Failure::Retry(_), Some(exact)) = (&failure, &mut lane.exact) {
-            // It says nothing of who has written: the end may be where it was for as long as it takes.
-            exact.misses = 0;
-        }
         match failure {
             Failure::Retry(why) | Failure::Identity(why) if lane.exact.is_some() => {
                 let text = format!("producing to {}: {why}", lane.target);

@@ -7,9 +7,6 @@ use towpath_wire::{ProducerId, Tail, TailBatch};
 
 use super::{Landed, Lane, Prepared, Window, transaction::Progress};
 
-/// After so many looks in a row at a log that ends too early it is no new leader that is not up to date yet.
-const MISSES: u32 = 20;
-
 // === impl Lane ===
 
 impl Lane {
@@ -38,8 +35,7 @@ impl Lane {
             return Ok(());
         };
         if tail.end < from {
-            exact.misses += 1;
-            if exact.misses < MISSES {
+            if exact.may_look_again() {
                 self.not_transacted(Some(now));
                 return Ok(());
             }

@@ -29,7 +29,7 @@ pub(in crate::task) struct Exact {
     /// the end of the target's log is being looked at: nothing is sent meanwhile
     pub locating: bool,
     /// how often in a row that was of no use
-    pub misses: u32,
+    pub(super) misses: u32,
     /// what the former owner's row said, until something of this one is on the target
     pub(super) former: Option<Runs>,
     /// the stored row says that batches may be on their way
@@ -52,6 +52,9 @@ pub(in crate::task) struct Exact {
     /// the stored row says that records of transactions may be behind what it is of
     pub(super) stored_transactional: bool,
 }
+
+/// After so many looks in a row that changed nothing, about 30 s, it is no new leader that is not up to date yet.
+const MISSES: u32 = 20;
 
 /// What the end of the target's log says of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +91,12 @@ impl Exact {
             has_transacted: false,
             stored_transactional: false,
         }
+    }
+
+    /// Whether a look at the log that changes nothing may be followed by another one.
+    pub(in crate::task) fn may_look_again(&mut self) -> bool {
+        self.misses += 1;
+        self.misses < MISSES
     }
 
     /// Something has an answer; `is_over`: all that was ever on the wire has.
