@@ -10,11 +10,13 @@ use towpath_domain::{Offset, Partition, TopicId, TopicName};
 use crate::{
     Client, Error, Isolation, KafkaError, NewTopic, OffsetSpec, Operation, ProducerId, TopicMetadata, Topics,
     append::{Appender, Open},
-    batch::{Compression, Encoder, Headers, Record, SourceSpan},
+    batch::Record,
     own,
     retry::Attempts,
     rows,
 };
+
+pub use crate::rows::Row;
 
 /// The topic, and up to where it was read.
 #[derive(Debug)]
@@ -29,9 +31,6 @@ pub struct Compacted {
     /// none before the first time
     read: Option<Offset>,
 }
-
-/// A key and its value; without one the key is taken away.
-pub type Row = (Vec<u8>, Option<Vec<u8>>);
 
 /// Gives the rows to a function.
 struct Each<F>(F);
@@ -175,18 +174,6 @@ impl Compacted {
     }
 
     fn encode(&self, rows: &[Row]) -> Result<Open, Error> {
-        let now = own::now();
-        let records = rows.iter().enumerate().map(|(index, (key, value))| Record {
-            offset: Offset(index as i64),
-            timestamp: now,
-            key: Some(key),
-            value: value.as_deref(),
-            headers: Headers::EMPTY,
-        });
-        let span = SourceSpan {
-            first: Offset(0),
-            next: Offset(rows.len() as i64),
-        };
         let too_large = || {
             let what = format!(
                 "rows are larger than its max.message.bytes ({})",
@@ -194,14 +181,12 @@ impl Compacted {
             );
             own::unfit((&self.topic, self.purpose), what)
         };
-        let batches = Encoder::new(Compression::None)
-            .encode_split(records, span, self.max_message_bytes)
-            .map_err(|_| too_large())?;
+        let batches = rows::encode(rows, self.max_message_bytes).map_err(|_| too_large())?;
         // Several could be cut apart by a crash.
         if batches.len() > 1 {
             return Err(too_large());
         }
-        Ok(BTreeMap::from([(PARTITION, batches.into())]))
+        Ok(BTreeMap::from([(PARTITION, batches)]))
     }
 }
 

@@ -32,7 +32,7 @@ use towpath_domain::{
 
 use crate::{
     Client, Error, KafkaError, NewTopic, Operation, ProducerId, TailBatch, TopicMetadata, Topics,
-    append::Appender, own, retry::Attempts,
+    append::Appender, own, retry::Attempts, rows::Row,
 };
 
 /// The table. Several may be open on one topic, for several connectors; rows have their connector's name in the key.
@@ -326,7 +326,7 @@ impl Positions {
 
     /// Stores what is about to be committed for groups on the target. Returns, and fails, as [`Positions::write`] does.
     pub async fn checkpoint(&self, rows: &[(CheckpointKey, Checkpoint)]) -> Result<(), Error> {
-        let mut by_bucket: BTreeMap<Partition, Vec<write::Row>> = BTreeMap::new();
+        let mut by_bucket: BTreeMap<Partition, Vec<Row>> = BTreeMap::new();
         for (key, checkpoint) in rows {
             let bucket = Partition(accepted::bucket(&key.connector) as i32);
             let row = checkpoints::row(key, *checkpoint);

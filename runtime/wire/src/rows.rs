@@ -1,6 +1,6 @@
 //! Topics of rows of our own, read from their start or from where they were read up to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
 use towpath_domain::{Offset, Partition, TopicName, TopicPartition};
@@ -9,7 +9,9 @@ use crate::{
     Client, Error, FetchedPartition, Isolation, KafkaError, ListedOffset, OffsetSpec, Operation, Retry,
     Topics,
     append::Connections,
-    batch::{Limits, Piece, Record, batches, decode},
+    batch::{
+        self, Compression, Encoder, Headers, Limits, Outgoing, Piece, Record, SourceSpan, batches, decode,
+    },
     own, reading,
     retry::Attempts,
 };
@@ -34,6 +36,27 @@ struct Load<'a, R> {
 
 /// From where to where each partition is to be read.
 pub(crate) type Bounds = HashMap<Partition, (Offset, Offset)>;
+
+/// A key and its value; without one the key is taken away.
+pub type Row = (Vec<u8>, Option<Vec<u8>>);
+
+/// Rows of one partition as batches of at most this size.
+pub(crate) fn encode(rows: &[Row], max_bytes: usize) -> Result<VecDeque<Outgoing>, batch::Error> {
+    let now = own::now();
+    let records = rows.iter().enumerate().map(|(index, (key, value))| Record {
+        offset: Offset(index as i64),
+        timestamp: now,
+        key: Some(key),
+        value: value.as_deref(),
+        headers: Headers::EMPTY,
+    });
+    let span = SourceSpan {
+        first: Offset(0),
+        next: Offset(rows.len() as i64),
+    };
+    let batches = Encoder::new(Compression::None).encode_split(records, span, max_bytes)?;
+    Ok(batches.into())
+}
 
 /// Gives every row within these bounds to `rows`, those of a partition in order.
 pub(crate) async fn read<R: Rows>(

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use towpath_domain::{Bucket, TopicName};
 
-use super::{Table, stored, unfit, write::Row};
-use crate::Error;
+use super::{Table, stored, unfit};
+use crate::{Error, rows::Row};
 
 /// The plugins of a connector whose configuration was accepted. The record's value, as JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{stored, write::Row};
+use super::stored;
+use crate::rows::Row;
 
 /// The record's key, as JSON. Versions that do not know it count it as a record that is not theirs, and skip it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]

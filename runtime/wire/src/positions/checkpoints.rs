@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use towpath_domain::{GroupId, Offset, Partition, TopicName};
 
-use super::{stored, write::Row};
+use super::stored;
+use crate::rows::Row;
 
 /// Whose commit it is. The record's key, as JSON; the order of the fields is part of the format. Versions that do not know it count it as a record that is
 /// not theirs, and skip it.

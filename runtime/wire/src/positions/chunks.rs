@@ -11,10 +11,9 @@ use towpath_domain::{Buckets, Offset, Partition, TopicName, offset_map::Runs};
 use super::{
     PositionKey, Positions, described,
     load::{self, Rows},
-    stored, unfit,
-    write::{self, Row},
+    stored, unfit, write,
 };
-use crate::{Error, KafkaError, batch::Record};
+use crate::{Error, KafkaError, batch::Record, rows::Row};
 
 /// The chunks of a topic: where they are. About 100 bytes a source partition and 24 a chunk.
 #[derive(Debug)]

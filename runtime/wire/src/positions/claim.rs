@@ -12,7 +12,7 @@ use tokio::sync::{MappedMutexGuard, MutexGuard};
 use towpath_domain::{Bucket, Buckets, Partition};
 
 use super::{Positions, markers::Claimed, write};
-use crate::{Error, ProducerId};
+use crate::{Error, ProducerId, rows::Row};
 
 /// The record's key, as JSON. Versions that do not know it count it as a record that is not theirs, and skip it.
 #[derive(Serialize, Deserialize)]
@@ -87,7 +87,7 @@ impl Positions {
     /// Brokers forget a claim that is older than their `producer.id.expiration.ms`, and take a write of the one before: who was not heard of for that long must not ask.
     pub async fn hold(&self, connector: &str, buckets: Buckets) -> Result<Held, Error> {
         let mut appender = self.appender.lock().await;
-        let rows: BTreeMap<Partition, Vec<write::Row>> = buckets
+        let rows: BTreeMap<Partition, Vec<Row>> = buckets
             .iter()
             .filter_map(|bucket| {
                 let partition = Partition(bucket.0 as i32);
@@ -126,7 +126,7 @@ impl Positions {
     }
 }
 
-fn row(connector: &str, (producer, epoch): (i64, i16)) -> write::Row {
+fn row(connector: &str, (producer, epoch): (i64, i16)) -> Row {
     let key = Key {
         claimed: connector.to_owned(),
     };
